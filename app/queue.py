@@ -1,0 +1,40 @@
+"""The queue: one Celery app with both ends' settings. A message is a wake-up that carries an id; the row is the truth.
+
+Work is never in a message (tasks are acknowledged at once), so no visibility timeout can run a long job twice and a
+lost message costs nothing: the worker's sweeper finds the queued row.
+"""
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+WAKE = "tuneboard.wake"
+QUEUE = "gpu"
+
+
+def celery_app(broker_url: str) -> Celery:
+    app = Celery("tuneboard", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        task_ignore_result=True,
+        task_default_queue=QUEUE,
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_pool="threads",
+        worker_concurrency=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={"socket_connect_timeout": 1, "socket_timeout": 5},
+        task_publish_retry=False,
+    )
+    return app
+
+
+def enqueue(app: Celery, run_id: int) -> bool:
+    """Wake a worker for a run; False when the broker cannot be reached (the run is found again when it can)."""
+    try:
+        app.send_task(WAKE, args=[run_id], queue=QUEUE)
+    except (OperationalError, ConnectionError, OSError):
+        return False
+    return True
