@@ -1,0 +1,85 @@
+"""The migrations themselves: up, down, no drift, and with data in the tables."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import inspect, text
+
+from app import migrate
+from app.db import connect
+from app.models import Experiment, Run, metadata
+from app.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def config(settings: Settings) -> Config:
+    return migrate._config(settings.database)
+
+
+def test_an_empty_file_becomes_current(settings: Settings) -> None:
+    migrate.upgrade(settings)
+    database = connect(settings.database)
+    assert migrate.is_current(database)
+    assert set(inspect(database.write).get_table_names()) == {*metadata.tables, "alembic_version"}
+    database.dispose()
+
+
+def test_upgrading_twice_changes_nothing(settings: Settings) -> None:
+    migrate.upgrade(settings)
+    migrate.upgrade(settings)
+
+
+def test_the_tables_and_the_models_are_the_same(settings: Settings, config: Config) -> None:
+    migrate.upgrade(settings)
+    command.check(config)
+
+
+def test_drift_would_be_noticed(settings: Settings, config: Config) -> None:
+    migrate.upgrade(settings)
+    database = connect(settings.database)
+    with database.write.begin() as connection:
+        connection.execute(text("ALTER TABLE run ADD COLUMN stray TEXT"))
+    database.dispose()
+    with pytest.raises(CommandError):
+        command.check(config)
+
+
+def test_down_to_nothing_and_up_again(settings: Settings, config: Config) -> None:
+    migrate.upgrade(settings)
+    command.downgrade(config, "base")
+    database = connect(settings.database)
+    assert inspect(database.write).get_table_names() == ["alembic_version"]
+    assert not migrate.is_current(database)
+    database.dispose()
+    migrate.upgrade(settings)
+
+
+def test_children_go_with_their_run_and_a_baseline_is_unset(settings: Settings) -> None:
+    migrate.upgrade(settings)
+    database = connect(settings.database)
+    with database.writing() as session:
+        experiment = Experiment(name="one")
+        session.add(experiment)
+        session.flush()
+        assert experiment.id
+        run = Run(experiment_id=experiment.id, name="r", config={})
+        session.add(run)
+        session.flush()
+        experiment.baseline_run_id = run.id
+        session.add(experiment)
+        session.commit()
+    with database.write.begin() as connection:
+        connection.execute(text("INSERT INTO metricname (id, name) VALUES (1, 'train/loss')"))
+        connection.execute(text("INSERT INTO metricpoint VALUES (1, 1, 1, 2.5, 0.1, 0.0)"))
+        connection.execute(text("DELETE FROM run WHERE id = 1"))
+        assert connection.execute(text("SELECT count(*) FROM metricpoint")).scalar() == 0
+        assert connection.execute(text("SELECT baseline_run_id FROM experiment")).scalar() is None
+    database.dispose()
