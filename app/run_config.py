@@ -45,7 +45,8 @@ def setting(default: Any, label: str, help: str, *, unit: str = "", common: bool
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    # Infinity would pass a lower limit, and JSON cannot carry it.
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -223,19 +224,43 @@ def parse(data: Any, *, strict: bool = True) -> RunConfig:
     try:
         return RunConfig.model_validate(data, strict=strict)
     except ValidationError as error:
-        raise Invalid([_field_error(item) for item in error.errors()]) from None
+        raise Invalid([field_error(item) for item in error.errors()]) from None
 
 
-def _field_error(item: Any) -> FieldError:
-    name, message = dotted(item["loc"]), str(item["msg"])
-    if item["type"] == "value_error":  # ours, written "field: sentence"
-        field, _, message = str(item["ctx"]["error"]).partition(": ")
+# What pydantic's kinds of finding say to a person; braces take what the finding knows about the limit.
+_SENTENCES = {
+    "missing": "This is needed",
+    "extra_forbidden": "There is no such setting",
+    "string_too_short": "This is needed",
+    "too_short": "This is needed",
+    "string_too_long": "This may have at most {max_length} characters",
+    "greater_than": "This must be more than {gt}",
+    "greater_than_equal": "This must be at least {ge}",
+    "less_than": "This must be less than {lt}",
+    "less_than_equal": "This must be at most {le}",
+    "literal_error": "This must be {expected}",
+    "int_parsing": "This must be a whole number",
+    "int_parsing_size": "This number is too large",
+    "int_type": "This must be a whole number",
+    "int_from_float": "This must be a whole number",
+    "float_parsing": "This must be a number",
+    "float_type": "This must be a number",
+    "finite_number": "This must be a finite number",
+    "bool_parsing": "This must be true or false",
+    "bool_type": "This must be true or false",
+    "string_type": "This must be text",
+}
+
+
+def field_error(item: Any) -> FieldError:
+    """One of pydantic's findings as a dotted name and a sentence."""
+    name, kind, context = dotted(item["loc"]), str(item["type"]), item.get("ctx", {})
+    if kind == "value_error":  # ours, written "field: sentence"
+        field, _, message = str(context["error"]).partition(": ")
         return FieldError(".".join(filter(None, (name, field))), message)
-    if item["type"] == "extra_forbidden":
-        message = "There is no such setting"
-    if item["type"] == "missing":
-        message = "This is needed"
-    return FieldError(name, message)
+    if item.get("input") == "":
+        kind = "missing"
+    return FieldError(name, _SENTENCES.get(kind, str(item["msg"])).format(**context))
 
 
 def dotted(location: tuple[str | int, ...]) -> str:
