@@ -1,11 +1,52 @@
 """create_app(): routers, static files, error handlers - nothing else."""
 
-from fastapi import FastAPI
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 
-from app.settings import Settings
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from app import __version__
+from app.db import connect
+from app.queue import celery_app, enqueue
+from app.settings import ROOT, Settings
+from app.web import problems
+from app.web.hub import Hub
+from app.web.security import Guard
+
+API = "/api/v1"
 
 
 def create_app(settings: Settings) -> FastAPI:
-    app = FastAPI(title="Tuneboard", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Tuneboard",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=_lifespan,
+        middleware=[Middleware(Guard, settings=settings), Middleware(GZipMiddleware)],
+    )
     app.state.settings = settings
+    app.state.db = connect(settings.database)
+    app.state.celery = celery_app(settings.broker_url)
+    app.state.wake = partial(enqueue, app.state.celery)
+    app.state.hub = Hub()
+    problems.install(app)
+    _include_routers(app)
+    app.mount("/static", StaticFiles(directory=ROOT / "app" / "static"), name="static")
     return app
+
+
+def _include_routers(app: FastAPI) -> None:
+    """Every route there is: each module adds its own line."""
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.hub.close()
+    app.state.db.dispose()

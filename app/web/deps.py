@@ -1,0 +1,54 @@
+"""What a route asks for: settings, a session to read or to write with, and the worker's wake-up."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+from sqlmodel import Session
+
+from app.db import Database
+from app.settings import Settings
+
+# SQLite's largest rowid: a longer number in a path names nothing.
+MAX_ID = 2**63 - 1
+
+Waker = Callable[[int], bool]
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.db
+    return database
+
+
+def _wake(request: Request) -> Waker:
+    wake: Waker = request.app.state.wake
+    return wake
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+DatabaseDep = Annotated[Database, Depends(_database)]
+
+# wake(run_id) after the commit; False: the broker is away and the run is found when it is back.
+Wake = Annotated[Waker, Depends(_wake)]
+
+
+def _reading(database: DatabaseDep) -> Iterator[Session]:
+    with database.reading() as session:
+        yield session
+
+
+def _writing(database: DatabaseDep) -> Iterator[Session]:
+    with database.writing() as session:
+        yield session
+
+
+# A session's end is no commit: whatever writes has committed before the response starts.
+Reading = Annotated[Session, Depends(_reading)]
+Writing = Annotated[Session, Depends(_writing)]
+
+Id = Annotated[int, Path(ge=1, le=MAX_ID)]
