@@ -1,0 +1,84 @@
+"""Child processes that never outlive their parent, and locks that never outlive their holder."""
+
+import ctypes
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from app.errors import Conflict
+
+PR_SET_PDEATHSIG = 1
+# Loaded before any fork: between fork and exec nothing may be imported.
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def spawn(
+    command: Sequence[str], *, stdout: int | IO[bytes] | None = None, stderr: int | IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own, so that Ctrl-C reaches us alone; it is killed when this process ends.
+
+    Linux ties that to the *thread* that spawns: call this from one that lives as long as the process. Elsewhere
+    than on Linux a parent that is killed with SIGKILL leaves its children behind.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        preexec_fn=partial(_die_with, os.getpid()),
+    )
+
+
+def _die_with(parent: int) -> None:
+    if _libc:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+
+def stop(process: subprocess.Popen[bytes], grace: float) -> None:
+    """Ask a spawned child to end, wait `grace` seconds, then kill what is left of its session."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
+    kill_session(process)
+    process.wait()
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill a spawned child and whatever it started that is still in its process group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def try_lock(path: Path) -> IO[str] | None:
+    """An exclusive lock for as long as the returned file is open; None when another process has it."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+@contextmanager
+def exclusive(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock within the block; raises Conflict with `refusal`, and the holder's process id, when it is taken."""
+    file = try_lock(path)
+    if file is None:
+        raise Conflict(f"{refusal} (process {path.read_text(encoding='utf-8').strip() or 'unknown'})")
+    with file:
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
