@@ -1,11 +1,13 @@
 """The web process: one uvicorn server that ends its live streams before it waits for open connections."""
 
 import contextlib
-import socket
+import sys
 from types import FrameType
 
 import uvicorn
 
+from app.address import listen
+from app.errors import TuneboardError
 from app.main import create_app
 from app.settings import Settings
 from app.web.hub import Hub
@@ -27,12 +29,8 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Answer until SIGINT or SIGTERM; SystemExit with one line where it cannot start."""
-    if not settings.is_loopback and not settings.token:
-        raise SystemExit(
-            f"{settings.host} can be reached by others: set TUNEBOARD_TOKEN first, or listen on 127.0.0.1."
-        )
-    listener = _listen(settings)
+    """Answer until SIGINT or SIGTERM; raises a sentence where the address cannot be had."""
+    listener = listen(settings)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -45,13 +43,8 @@ def serve(settings: Settings) -> None:
         Server(config, app.state.hub).run(sockets=[listener])
 
 
-def _listen(settings: Settings) -> socket.socket:
-    host = settings.host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+if __name__ == "__main__":
     try:
-        return socket.create_server((host, settings.port), family=family, backlog=2048)
-    except OSError as error:
-        raise SystemExit(
-            f"Cannot listen on {settings.host}, port {settings.port} ({error.strerror}): "
-            "choose another with --port or TUNEBOARD_PORT."
-        ) from None
+        serve(Settings())
+    except TuneboardError as refusal:
+        sys.exit(str(refusal))
