@@ -1,0 +1,42 @@
+// Live parts: an element with data-live="/address" holds what that address answers; when the server says that
+// something changed, it is asked for again. One stream a tab; no stream is opened where no part is live.
+const WAIT_MS = 400; // several changes in a row are one refresh
+
+export const parts = () => [...document.querySelectorAll('[data-live]')];
+const listeners = new Set();
+
+/** Call `heard` with the parsed data of every event of the stream. */
+export function onEvent(heard) { listeners.add(heard); }
+
+async function refresh(part) {
+  const answer = await fetch(part.dataset.live, { headers: { Accept: 'text/html' } });
+  if (!answer.ok) return;
+  const html = await answer.text();
+  if (html === part.dataset.seen) return;
+  part.dataset.seen = html;
+  part.innerHTML = html;
+  part.dispatchEvent(new CustomEvent('refreshed', { bubbles: true }));
+}
+
+let timer = null;
+function refreshSoon() {
+  timer ??= setTimeout(() => {
+    timer = null;
+    for (const part of parts()) refresh(part).catch(() => { /* the server is away: the stream will say when it is back */ });
+  }, WAIT_MS);
+}
+
+function listen() {
+  const runs = document.body.dataset.runs;
+  const stream = new EventSource('/api/v1/events' + (runs ? `?runs=${runs}` : ''));
+  let lost = false;
+  stream.addEventListener('open', () => { if (lost) refreshSoon(); lost = false; });
+  stream.addEventListener('error', () => { lost = true; });
+  stream.addEventListener('message', event => {
+    const data = JSON.parse(event.data);
+    for (const heard of listeners) heard(data);
+    refreshSoon();
+  });
+  addEventListener('pagehide', () => stream.close());
+}
+if (parts().length) listen();
