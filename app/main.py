@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -15,7 +14,9 @@ from app.queue import celery_app, enqueue
 from app.settings import ROOT, Settings
 from app.web import problems
 from app.web.hub import Hub
+from app.web.pages import chip, login
 from app.web.security import Guard
+from app.web.static import CachedFiles
 
 API = "/api/v1"
 
@@ -37,12 +38,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hub = Hub()
     problems.install(app)
     _include_routers(app)
-    app.mount("/static", StaticFiles(directory=ROOT / "app" / "static"), name="static")
+    app.mount("/static", CachedFiles(directory=ROOT / "app" / "static"), name="static")
     return app
 
 
 def _include_routers(app: FastAPI) -> None:
     """Every route there is: each module adds its own line."""
+    app.include_router(chip.router)
+    app.include_router(login.router)
 
 
 @asynccontextmanager
