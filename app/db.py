@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def iso(time: datetime | None) -> str | None:
+    """A stored time as the API writes it."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time else None
+
+
 @dataclass(frozen=True)
 class Database:
     """One file, spoken to in two ways: `write` takes the lock at BEGIN, `read` never waits for a writer."""
@@ -55,23 +61,23 @@ class Database:
         self.write.dispose()
 
 
-def connect(url: str) -> Database:
+def connect(url: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """Open the database at an SQLite URL, making its folder; the tables are the migrations' business."""
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url)
-    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "connect", partial(_on_connect, busy_timeout_ms))
     event.listen(engine, "begin", _on_begin)
     return Database(write=engine, read=engine.execution_options(sqlite_begin="BEGIN"))
 
 
-def _on_connect(connection: Any, _: Any) -> None:
+def _on_connect(busy_timeout_ms: int, connection: Any, _: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late: we emit it ourselves
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        f"busy_timeout={busy_timeout_ms}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

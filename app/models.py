@@ -20,6 +20,9 @@ metadata.naming_convention = {
 
 Json = dict[str, Any]
 
+# Folders and links go by id: a new run must not find the checkpoints of a deleted one under its own.
+IDS_ARE_NEVER_REUSED = {"sqlite_autoincrement": True}
+
 
 def _time(**options: Any) -> Any:
     return Field(sa_type=UtcDateTime, **options)
@@ -32,6 +35,8 @@ def _cascade(column: str, **options: Any) -> Any:
 
 class Dataset(SQLModel, table=True):
     """An imported data set; its rows are files in its folder, written before the row is."""
+
+    __table_args__ = IDS_ARE_NEVER_REUSED
 
     id: int | None = Field(default=None, primary_key=True)
     name: str
@@ -51,6 +56,8 @@ class Dataset(SQLModel, table=True):
 class Experiment(SQLModel, table=True):
     """A question that several runs answer."""
 
+    __table_args__ = IDS_ARE_NEVER_REUSED
+
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
     description: str = ""
@@ -68,6 +75,7 @@ class Run(SQLModel, table=True):
         Index(None, "status", "queue_position", "id"),
         Index(None, "experiment_id"),
         Index(None, "dataset_id"),
+        IDS_ARE_NEVER_REUSED,
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -120,6 +128,7 @@ class Attempt(SQLModel, table=True):
     first_step: int = 0
     last_step: int = 0
     reason: str = ""
+    died: bool = False
 
 
 class RunValue(SQLModel, table=True):

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import FieldError, Invalid, NotFound, TuneboardError, Unavailable, WrongMediaType
 from app.run_config import field_error
+from app.web.templating import page
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
@@ -43,12 +44,15 @@ def problem(
     """The answer to a request that failed."""
     fields = [{"field": e.field, "message": e.message} for e in errors]
     if wants_page(request):
-        from app.web.templating import page
-
-        answer: Response = page(
-            request, "errors/problem.html", status=status, title=title, detail=detail, errors=fields
+        answer = page(
+            request,
+            "errors/problem.html",
+            status_code=status,
+            status=status,
+            title=title,
+            detail=detail,
+            errors=fields,
         )
-        answer.status_code = status
         answer.headers.update(headers or {})
         return answer
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail, "errors": fields}

@@ -34,7 +34,8 @@ def upgrade() -> None:
     sa.Column('statistics', sa.JSON(), nullable=False),
     sa.Column('size_bytes', sa.Integer(), nullable=False),
     sa.Column('created_at', app.db.UtcDateTime(), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_dataset'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_dataset')),
+    sqlite_autoincrement=True
     )
     op.create_table('experiment',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -44,7 +45,8 @@ def upgrade() -> None:
     sa.Column('created_at', app.db.UtcDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['baseline_run_id'], ['run.id'], name=op.f('fk_experiment_baseline_run_id_run'), ondelete='SET NULL', use_alter=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_experiment')),
-    sa.UniqueConstraint('name', name=op.f('uq_experiment_name'))
+    sa.UniqueConstraint('name', name=op.f('uq_experiment_name')),
+    sqlite_autoincrement=True
     )
     op.create_table('idempotentrequest',
     sa.Column('key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -110,7 +112,8 @@ def upgrade() -> None:
     sa.Column('baseline_key', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.ForeignKeyConstraint(['dataset_id'], ['dataset.id'], name=op.f('fk_run_dataset_id_dataset')),
     sa.ForeignKeyConstraint(['experiment_id'], ['experiment.id'], name=op.f('fk_run_experiment_id_experiment')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_run'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_run')),
+    sqlite_autoincrement=True
     )
     with op.batch_alter_table('run', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_run_dataset_id'), ['dataset_id'], unique=False)
@@ -127,6 +130,7 @@ def upgrade() -> None:
     sa.Column('first_step', sa.Integer(), nullable=False),
     sa.Column('last_step', sa.Integer(), nullable=False),
     sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('died', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['run_id'], ['run.id'], name=op.f('fk_attempt_run_id_run'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('run_id', 'number', name=op.f('pk_attempt'))
     )
