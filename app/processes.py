@@ -72,6 +72,14 @@ def try_lock(path: Path) -> IO[str] | None:
 
 
 @contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Hold the lock within the block, after whoever has it now."""
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def exclusive(path: Path, refusal: str) -> Iterator[None]:
     """Hold the lock within the block; raises Conflict with `refusal`, and the holder's process id, when it is taken."""
     file = try_lock(path)

@@ -1,0 +1,97 @@
+"""`tuneboard up`: everything on one machine, under one supervisor."""
+
+import http.client
+import importlib.util
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+
+from app import broker
+from app.address import listen, url
+from app.errors import Conflict, Unavailable
+from app.migrate import upgrade
+from app.processes import exclusive, waiting_lock
+from app.settings import Settings
+from app.supervisor import Part, Supervisor, to_terminal
+
+READY_SECONDS = 30.0
+
+
+def up(settings: Settings) -> None:
+    """Broker, worker and web until a signal; raises one sentence, before anything is started, where it cannot be."""
+    make_data_dir(settings)
+    refusal = f"Tuneboard already runs on the data folder {settings.data_dir}"
+    with exclusive(settings.data_dir / "up.lock", refusal):
+        listen(settings).close()
+        parts = [*queue_parts(settings), web()]
+        prepare(settings)
+        Supervisor(parts, to_terminal).run(announcer(settings, to_terminal))
+
+
+def work(settings: Settings) -> None:
+    """A worker, with an embedded broker beside it where no other process has started one."""
+    parts = queue_parts(settings)
+    prepare(settings)
+    Supervisor(parts, to_terminal).run()
+
+
+def queue_parts(settings: Settings) -> list[Part]:
+    if importlib.util.find_spec("torch") is None:
+        raise Unavailable("The worker's libraries are not installed: pip install -e '.[worker]' brings them.")
+    worker = Part("worker", [sys.executable, "-m", "worker.app"])
+    if settings.redis_url:
+        return [worker]
+    command = broker.command(settings)
+    return [Part("broker", command, ready=partial(broker.answers, settings), lock=broker.lock_path(settings)), worker]
+
+
+def web() -> Part:
+    return Part("web", [sys.executable, "-m", "app.web.server"])
+
+
+def make_data_dir(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Conflict(f"Cannot use the data folder {settings.data_dir}: {error.strerror}.") from None
+
+
+def prepare(settings: Settings) -> None:
+    """A current database; one process at a time, the others wait for it."""
+    make_data_dir(settings)
+    with waiting_lock(settings.data_dir / "prepare.lock"):
+        upgrade(settings)
+
+
+def announcer(settings: Settings, say: Callable[[str], None]) -> Callable[[], None]:
+    """Says once that all is ready, and where; says once what is missing when that takes long."""
+    began = time.monotonic()
+    said: set[str] = set()
+
+    def tick() -> None:
+        if "ready" in said:
+            return
+        status, body = ask(settings, "/readyz")
+        if status == http.HTTPStatus.OK:
+            said.add("ready")
+            say(f"Tuneboard is up: {url(settings)} (data in {settings.data_dir}; Ctrl-C stops it)")
+        elif "late" not in said and time.monotonic() - began > READY_SECONDS:
+            said.add("late")
+            say(f"Still not ready after {READY_SECONDS:.0f} s: {body or 'the web server does not answer'}")
+
+    return tick
+
+
+def ask(settings: Settings, path: str) -> tuple[int, str]:
+    """Status and body of a GET to our own server; (0, "") while nobody answers."""
+    host = url(settings).removeprefix("http://").rsplit(":", 1)[0].strip("[]")
+    connection = http.client.HTTPConnection(host, settings.port, timeout=1)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+    finally:
+        connection.close()
