@@ -31,10 +31,10 @@ def celery_app(broker_url: str) -> Celery:
     return app
 
 
-def enqueue(app: Celery, run_id: int) -> bool:
+def enqueue(app: Celery, run_id: int, queue: str = QUEUE) -> bool:
     """Wake a worker for a run; False when the broker cannot be reached (the run is found again when it can)."""
     try:
-        app.send_task(WAKE, args=[run_id], queue=QUEUE)
+        app.send_task(WAKE, args=[run_id], queue=queue)
     except (OperationalError, ConnectionError, OSError):
         return False
     return True

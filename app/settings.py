@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     model_dirs: str = Field("", description="Colon-separated folders that local models and data sets may come from.")
     token: str = Field("", description="When set, every call needs `Authorization: Bearer TOKEN`.")
     allowed_hosts: str = Field("", description="Comma-separated names accepted in Host besides loopback.")
+    lease_seconds: float = Field(15.0, gt=0, description="After this silence a worker counts as gone, in seconds.")
     max_upload: int = Field(2_000_000_000, ge=1, description="Largest upload, in bytes.")
 
     @field_validator("data_dir")

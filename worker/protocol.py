@@ -79,6 +79,14 @@ class Result(Message):
     resources: dict[str, Any]
 
 
+class Downloaded(Message):
+    """The download step's one result: the folder of a base model and the hub's commit that it is."""
+
+    event: Literal["downloaded"] = "downloaded"
+    path: str
+    commit: str
+
+
 class Failure(Message):
     event: Literal["failure"] = "failure"
     code: str
@@ -88,7 +96,7 @@ class Failure(Message):
 
 
 Event = Annotated[
-    Stage | Progress | Points | Log | Warn | Environment | BaselineMeasured | Result | Failure,
+    Stage | Progress | Points | Log | Warn | Environment | BaselineMeasured | Result | Downloaded | Failure,
     Field(discriminator="event"),
 ]
 _event: TypeAdapter[Event] = TypeAdapter(Event)
