@@ -1,0 +1,113 @@
+"""A real Chromium before a real server: each test gets a page of its own, the server is shared and only read from."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from app.settings import ROOT, Settings
+from tests.browser.seed import seed
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium. Without one the tests are skipped, or fail where REQUIRE_BROWSER is set (CI)."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None and os.environ.get("REQUIRE_BROWSER"):
+        pytest.fail("REQUIRE_BROWSER is set and there is no chromium on PATH")
+    if path is None:
+        pytest.skip("no chromium on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def serving(data_dir: Path, **environment: str) -> Iterator[str]:
+    """A web process of its own on a free port; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.web.server"],
+        cwd=ROOT,
+        env=os.environ | {"TUNEBOARD_DATA_DIR": str(data_dir), "TUNEBOARD_PORT": str(port)} | environment,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/login", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            httpx.get(address)
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the web process did not come up")
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with a day's work in it; tests only read from it."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("seeded"))
+    seed(settings)
+    with serving(settings.data_dir) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory, migrated: bytes) -> Iterator[str]:
+    """The address of a server that nothing has been done with yet."""
+    folder = tmp_path_factory.mktemp("empty")
+    (folder / "tuneboard.db").write_bytes(migrated)
+    with serving(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Open]:
+    """open_page(url, width=1280, scheme="light", javascript=True): a page in a browser profile of its own.
+
+    Whatever the page writes to its console as an error (a blocked style, a script that failed) fails the test.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def open_it(url: str, *, width: int = 1280, scheme: str = "light", javascript: bool = True) -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+            java_script_enabled=javascript,
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"{url}: {error}"))
+        page.on("console", lambda m: complaints.append(f"{url}: {m.text}") if m.type == "error" else None)
+        page.goto(url)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert complaints == []
