@@ -12,9 +12,8 @@ from app import __version__
 from app.db import connect
 from app.queue import celery_app, enqueue
 from app.settings import ROOT, Settings
-from app.web import problems
+from app.web import pages, problems
 from app.web.hub import Hub
-from app.web.pages import chip, login
 from app.web.security import Guard
 from app.web.static import CachedFiles
 
@@ -44,8 +43,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _include_routers(app: FastAPI) -> None:
     """Every route there is: each module adds its own line."""
-    app.include_router(chip.router)
-    app.include_router(login.router)
+    for router in pages.ROUTERS:
+        app.include_router(router)
 
 
 @asynccontextmanager

@@ -8,15 +8,24 @@ const listeners = new Set();
 /** Call `heard` with the parsed data of every event of the stream. */
 export function onEvent(heard) { listeners.add(heard); }
 
+// A form's token is new in every answer: it is no change.
+const substance = html => html.replace(/name="_token" value="[^"]*"/g, '');
+const seen = new WeakMap();
+
 async function refresh(part) {
   const answer = await fetch(part.dataset.live, { headers: { Accept: 'text/html' } });
   if (!answer.ok) return;
   const html = await answer.text();
-  if (html === part.dataset.seen) return;
-  part.dataset.seen = html;
+  if (substance(html) === seen.get(part) || part.matches(':active')) return;
+  seen.set(part, substance(html));
+  const focused = nameOf(part.contains(document.activeElement) && document.activeElement);
   part.innerHTML = html;
+  if (focused) [...part.querySelectorAll('a, button')].find(element => nameOf(element) === focused)?.focus();
   part.dispatchEvent(new CustomEvent('refreshed', { bubbles: true }));
 }
+
+/** What stays the same about a link or a button when its part is replaced, so that the keyboard keeps its place. */
+const nameOf = element => element && (element.getAttribute('aria-label') || element.getAttribute('href'));
 
 let timer = null;
 function refreshSoon() {

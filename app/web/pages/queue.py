@@ -1,0 +1,103 @@
+"""The queue: what runs, what waits in which order, who works, and how much disk is left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlmodel import Session, col, select
+
+from app import leases, runs, waiting
+from app.disk import disk_use
+from app.models import Experiment, Run, Worker
+from app.settings import Settings
+from app.web import settings_view
+from app.web.deps import Id, Reading, SettingsDep, Writing
+from app.web.security import PageForm
+from app.web.settings_view import SettingCell
+from app.web.templating import page
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run that runs or waits."""
+
+    run: Run
+    experiment: Experiment
+    differences: list[SettingCell]
+
+
+@dataclass(frozen=True)
+class WorkerLine:
+    worker: Worker
+    is_alive: bool
+    run: Run | None
+
+
+@router.get("/queue")
+def show(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
+    return _page(request, session, settings, "queue/show.html")
+
+
+@router.get("/live/queue")
+def live(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
+    return _page(request, session, settings, "queue/_live.html")
+
+
+@router.post("/queue/{run_id}/move")
+def move(run_id: Id, session: Writing, form: PageForm) -> Response:
+    """One place up or down; where the run has started meanwhile, the page just shows it."""
+    ids = [run.id for run, _ in waiting.waiting(session) if run.id is not None]
+    if run_id in ids:
+        waiting.reorder(session, _moved(ids, run_id, up=form.get("to") == "up"))
+    return RedirectResponse("/queue", status_code=303)
+
+
+@router.post("/queue/{run_id}/cancel")
+def cancel(run_id: Id, session: Writing, _: PageForm) -> Response:
+    runs.cancel_run(session, run_id)
+    return RedirectResponse("/queue", status_code=303)
+
+
+def _moved(ids: Sequence[int], run_id: int, *, up: bool) -> list[int]:
+    order = list(ids)
+    place = order.index(run_id)
+    other = max(0, place - 1) if up else min(len(order) - 1, place + 1)
+    order[place], order[other] = order[other], order[place]
+    return order
+
+
+def _page(request: Request, session: Session, settings: Settings, template: str) -> HTMLResponse:
+    return page(
+        request,
+        template,
+        running=[_line(session, *pair) for pair in waiting.running(session)],
+        waiting=[_line(session, *pair) for pair in waiting.waiting(session)],
+        workers=_workers(session),
+        disk=disk_use(settings),
+    )
+
+
+def _line(session: Session, run: Run, experiment: Experiment) -> Line:
+    return Line(run, experiment, settings_view.differences(run, baseline_of(session, experiment)))
+
+
+def baseline_of(session: Session, experiment: Experiment) -> Run | None:
+    """The run that an experiment's others are compared with: the one that was set, else its first."""
+    if experiment.baseline_run_id:
+        return session.get(Run, experiment.baseline_run_id)
+    first = select(Run).where(Run.experiment_id == experiment.id).order_by(col(Run.id)).limit(1)
+    return session.exec(first).first()
+
+
+def _workers(session: Session) -> list[WorkerLine]:
+    return [
+        WorkerLine(
+            worker,
+            leases.holds(worker.boot, worker.beat_until),
+            session.get(Run, worker.run_id) if worker.run_id else None,
+        )
+        for worker in session.exec(select(Worker).order_by(col(Worker.name)))
+    ]
