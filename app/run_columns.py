@@ -1,0 +1,151 @@
+"""What runs can be sorted and tabulated by: their own fields, settings, metrics and resources, all by one name each.
+
+A setting goes by its dotted name (`lora.r`), a metric by the catalogue's (`eval/bleu`, or short `bleu`), a resource
+by its field (`train_seconds`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, String, func, type_coerce
+from sqlmodel import Session, col, select
+
+from app import metrics, run_config
+from app.errors import Invalid
+from app.metrics import Direction
+from app.models import Experiment, Run, RunValue
+
+RESOURCES: dict[str, tuple[str, str]] = {
+    "train_seconds": ("Training time", "s"),
+    "peak_memory_bytes": ("Memory", "bytes"),
+    "mean_memory_bytes": ("Mean memory", "bytes"),
+    "seconds_per_epoch": ("Time per epoch", "s"),
+    "seconds_per_1000_rows": ("Time per 1,000 rows", "s"),
+    "seconds_per_1000_examples": ("Time per 1,000 examples", "s"),
+    "evaluation_seconds": ("Evaluation time", "s"),
+    "tokens_per_second": ("Speed", "tokens/s"),
+    "trainable_parameters": ("Trainable parameters", ""),
+    "total_parameters": ("Parameters", ""),
+    "effective_batch_size": ("Effective batch size", ""),
+    "device": ("Device", ""),
+}
+OWN: dict[str, str] = {
+    "id": "Id",
+    "name": "Name",
+    "experiment": "Experiment",
+    "status": "Status",
+    "notes": "Notes",
+    "tags": "Tags",
+    "created_at": "Created",
+    "started_at": "Started",
+    "finished_at": "Finished",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """`kind` says where the value stands; `direction` which way is better, if either is."""
+
+    name: str
+    label: str
+    kind: str  # run, setting, metric or resource
+    unit: str = ""
+    direction: Direction | None = None
+
+    @property
+    def best_first(self) -> str:
+        """The sort that puts the best value first; ascending where none is better."""
+        return f"-{self.name}" if self.direction == "higher" else self.name
+
+
+def column(name: str) -> Column:
+    """The column of a name; raises KeyError."""
+    if metric := metrics.BY_NAME.get(name) or metrics.BY_SHORT.get(name):
+        return Column(metric.name, metric.label, "metric", metric.unit, metric.direction)
+    if name in RESOURCES:
+        label, unit = RESOURCES[name]
+        return Column(name, label, "resource", unit)
+    if name in OWN:
+        return Column(name, OWN[name], "run")
+    return Column(name, run_config.LABELS[name], "setting", run_config.UNITS[name])
+
+
+# The experiment table.
+TABLE: tuple[Column, ...] = tuple(
+    column(name)
+    for name in (
+        "name",
+        "training.learning_rate",
+        "training.per_device_train_batch_size",
+        "lora.r",
+        "lora.lora_alpha",
+        "training.num_train_epochs",
+        "eval/perplexity",
+        "eval/bleu",
+        "eval/rouge_l",
+        "train_seconds",
+        "peak_memory_bytes",
+        "notes",
+    )
+)
+
+
+def parse_columns(text: str | None) -> tuple[Column, ...]:
+    """From a query: names with commas; without any, the experiment table's."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    return tuple(_named(name, "columns") for name in names) or TABLE
+
+
+def parse_sort(text: str) -> tuple[Column, bool]:
+    """Column and whether descending (`-` in front)."""
+    return _named(text.removeprefix("-"), "sort"), text.startswith("-")
+
+
+def _named(name: str, field: str) -> Column:
+    try:
+        return column(name)
+    except KeyError:
+        raise Invalid.one(field, f"There is no column {name}") from None
+
+
+def sql_value(column: Column) -> ColumnElement[Any]:
+    """The column's value in a statement over Run joined with Experiment."""
+    if column.kind == "metric":
+        mine = col(RunValue.run_id) == col(Run.id), col(RunValue.name) == column.name
+        return select(RunValue.last).where(*mine).scalar_subquery()
+    if column.kind == "resource":
+        return func.json_extract(col(Run.resources), f'$."{column.name}"')
+    if column.kind == "setting":
+        group, _, field = column.name.partition(".")
+        return func.json_extract(col(Run.config), f'$."{group}"."{field}"')
+    if column.name == "experiment":
+        return func.lower(col(Experiment.name))
+    if column.name in ("name", "notes"):
+        return func.lower(col(getattr(Run, column.name)))
+    # As it is stored: a time or a list of tags sorts by its text, and stands in a cursor as such.
+    return type_coerce(col(getattr(Run, column.name)), Integer if column.name == "id" else String)
+
+
+def values(
+    session: Session, rows: Sequence[tuple[Run, Experiment]], columns: Sequence[Column]
+) -> dict[int, dict[str, Any]]:
+    """By run id, the value of every column; None where there is none."""
+    wanted = [c.name for c in columns if c.kind == "metric"]
+    ids = [run.id for run, _ in rows]
+    found = session.exec(select(RunValue).where(col(RunValue.run_id).in_(ids), col(RunValue.name).in_(wanted))).all()
+    measured = {(value.run_id, value.name): value.last for value in found}
+    return {
+        run.id: {c.name: _value(run, experiment, c, measured) for c in columns} for run, experiment in rows if run.id
+    }
+
+
+def _value(run: Run, experiment: Experiment, column: Column, measured: dict[tuple[int, str], float]) -> Any:
+    if column.kind == "metric":
+        return measured.get((run.id or 0, column.name))
+    if column.kind == "resource":
+        return (run.resources or {}).get(column.name)
+    if column.kind == "setting":
+        group, _, field = column.name.partition(".")
+        return run.config.get(group, {}).get(field)
+    return experiment.name if column.name == "experiment" else getattr(run, column.name)

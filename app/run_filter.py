@@ -1,0 +1,56 @@
+"""Which runs a list or a leaderboard is about: experiment, status, and words to look for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, String, func, or_, select
+from sqlmodel import col
+
+from app.errors import Invalid
+from app.models import Experiment, Run
+from app.status import RunStatus
+
+ESCAPE = "\\"
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """`text`: each of its words stands in the name, the notes, a tag or the experiment's name, case ignored."""
+
+    experiment: int | str | None = None
+    statuses: Sequence[RunStatus] = ()
+    text: str = ""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """For a statement over Run joined with Experiment."""
+        conditions = [_mentions(word) for word in self.text.split()]
+        if isinstance(self.experiment, int):
+            conditions.append(col(Run.experiment_id) == self.experiment)
+        elif self.experiment is not None:
+            conditions.append(col(Experiment.name) == self.experiment)
+        if self.statuses:
+            conditions.append(col(Run.status).in_(self.statuses))
+        return conditions
+
+
+def parse_filter(experiment: str | None = None, status: str | None = None, text: str | None = None) -> RunFilter:
+    """From a query: `experiment` is an id or a name, `status` a list with commas."""
+    which = int(experiment) if experiment and experiment.isascii() and experiment.isdigit() else experiment or None
+    return RunFilter(which, parse_statuses(status or ""), text or "")
+
+
+def parse_statuses(text: str) -> tuple[RunStatus, ...]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if unknown := [name for name in names if name not in set(RunStatus)]:
+        raise Invalid.one("status", f"There is no status {unknown[0]}: {', '.join(RunStatus)}")
+    return tuple(RunStatus(name) for name in names)
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    for special in (ESCAPE, "%", "_"):
+        word = word.replace(special, ESCAPE + special)
+    pattern = f"%{word}%"
+    tag = func.json_each(col(Run.tags)).table_valued("value", name="tag")
+    tagged = select(1).select_from(tag).where(tag.c.value.cast(String).like(pattern, escape=ESCAPE)).exists()
+    named = (column.like(pattern, escape=ESCAPE) for column in (col(Run.name), col(Run.notes), col(Experiment.name)))
+    return or_(*named, tagged)

@@ -1,0 +1,35 @@
+"""The list of runs: filtered, in a total order, a page at a time."""
+
+from sqlalchemy import Integer, type_coerce
+from sqlmodel import Session, col, func, select
+
+from app.listing import DEFAULT_LIMIT, Order, Page
+from app.models import Experiment, Run
+from app.run_columns import parse_sort, sql_value
+from app.run_filter import RunFilter
+
+NEWEST_FIRST = "-id"
+
+
+def list_runs(
+    session: Session,
+    runs: RunFilter,
+    *,
+    sort: str = NEWEST_FIRST,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page[tuple[Run, Experiment]]:
+    column, descending = parse_sort(sort)
+    order = Order(sort, sql_value(column), type_coerce(col(Run.id), Integer), descending)
+    conditions = runs.conditions()
+    total = session.exec(select(func.count()).select_from(Run).join(Experiment).where(*conditions)).one()
+    if cursor:
+        conditions.append(order.after(cursor))
+    statement = select(Run, Experiment, order.value).join(Experiment).where(*conditions)
+    rows = session.exec(statement.order_by(*order.clauses()).limit(limit + 1)).all()
+    more = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        assert last[0].id is not None
+        more = order.cursor(last[2], last[0].id)
+    return Page([(run, experiment) for run, experiment, _ in rows[:limit]], more, total)

@@ -1,0 +1,228 @@
+"""Runs: one configuration, one adapter. Made here, asked to stop or to start again, described, deleted.
+
+Every change of status is one UPDATE on the old status: zero rows changed means that somebody else was faster.
+"""
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import CursorResult, null, update
+from sqlmodel import Session, col, delete, func, select
+
+from app import idempotency, launch_checks
+from app.db import iso, now
+from app.errors import Conflict, Invalid, NotFound
+from app.experiments import find_or_add
+from app.models import Experiment, Run
+from app.run_config import RunConfig
+from app.settings import Settings
+from app.status import ENDED, RunStatus
+
+NAME_LENGTH = 200
+NOTES_LENGTH = 10_000
+TAG_LENGTH = 50
+MOST_TAGS = 20
+
+# What a broker that is away means for a run that is stored.
+QUEUE_UNREACHABLE = "queue unreachable: starts when it is back"
+
+
+def create_run(
+    session: Session,
+    settings: Settings,
+    *,
+    experiment: int | str,
+    config: RunConfig,
+    name: str | None = None,
+    notes: str = "",
+    tags: Iterable[str] = (),
+    asked: idempotency.Request | None = None,
+) -> Run:
+    """Check against data set and base model, store as queued; the caller wakes the worker afterwards.
+
+    Of two concurrent requests with the same Idempotency-Key, the later one gets the earlier one's run.
+    """
+    described = _description({"name": name or "", "notes": notes, "tags": list(tags)}, name_needed=False)
+    warnings = launch_checks.check(session, settings, config)
+    if asked and (known := idempotency.replay(session, asked)):
+        return get_run(session, known["id"])
+    found = find_or_add(session, experiment)
+    assert found.id is not None
+    run = Run(
+        **described,
+        experiment_id=found.id,
+        dataset_id=config.data.dataset,
+        config=config.model_dump(mode="json"),
+        queue_position=end_of_queue(session),
+        warnings=warnings,
+    )
+    session.add(run)
+    session.flush()
+    run.name = run.name or f"Run {run.id}"
+    if asked:
+        idempotency.remember(session, asked, to_api(run, found))
+    session.commit()
+    return run
+
+
+def get_run(session: Session, run_id: int) -> Run:
+    run = session.get(Run, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def get_with_experiment(session: Session, run_id: int) -> tuple[Run, Experiment]:
+    run = get_run(session, run_id)
+    experiment = session.get(Experiment, run.experiment_id)
+    assert experiment is not None
+    return run, experiment
+
+
+def patch_run(session: Session, run_id: int, changes: Mapping[str, Any]) -> Run:
+    """Set any of `name`, `notes` and `tags`."""
+    run = get_run(session, run_id)
+    for name, value in _description(changes).items():
+        setattr(run, name, value)
+    session.commit()
+    return run
+
+
+def cancel_run(session: Session, run_id: int) -> Run:
+    """A queued run is cancelled at once; a running one is asked to stop. Conflict for one that has ended."""
+    queued = {"status": RunStatus.CANCELLED, "finished_at": now(), "cancel_requested": False}
+    if not _move(session, run_id, {RunStatus.QUEUED}, queued) and not _move(
+        session, run_id, {RunStatus.RUNNING}, {"cancel_requested": True}
+    ):
+        raise Conflict(f"Run {run_id} has ended: it is {get_run(session, run_id).status}.")
+    session.commit()
+    return get_run(session, run_id)
+
+
+def retry_run(session: Session, run_id: int, *, fresh: bool = False) -> Run:
+    """Queue a failed or cancelled run again: from its last good checkpoint, or `fresh` from zero."""
+    again = {
+        "status": RunStatus.QUEUED,
+        "queue_position": end_of_queue(session),
+        "fresh_start": fresh,
+        "cancel_requested": False,
+        "stage": None,
+        "finished_at": None,
+        "error": null(),
+    }
+    if not _move(session, run_id, {RunStatus.FAILED, RunStatus.CANCELLED}, again):
+        status = get_run(session, run_id).status
+        raise Conflict(f"Run {run_id} is {status}: only a failed or cancelled run can be tried again.")
+    session.commit()
+    return get_run(session, run_id)
+
+
+def delete_runs(session: Session, settings: Settings, ids: Sequence[int]) -> None:
+    """All of them or none: Conflict while one has not ended. Rows go in one transaction, then the folders."""
+    runs = _all(session, ids)
+    if active := [run for run in runs if run.status not in ENDED]:
+        names = ", ".join(f"{run.name} ({run.status})" for run in active[:5])
+        raise Conflict(f"Not ended yet: {names}. Cancel first; nothing was deleted.")
+    session.exec(delete(Run).where(col(Run.id).in_(ids)))
+    session.commit()
+    for run_id in ids:
+        # What cannot be removed takes space and harms nobody: ids are never used again.
+        shutil.rmtree(settings.run_dir(run_id), ignore_errors=True)
+
+
+def tag_runs(session: Session, ids: Sequence[int], *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
+    """Change the tags of many runs at once."""
+    added, gone = _tags(add), set(_tags(remove))
+    for run in _all(session, ids):
+        run.tags = _tags([*(tag for tag in run.tags if tag not in gone), *added])
+    session.commit()
+
+
+def end_of_queue(session: Session) -> float:
+    """The place behind everything that waits."""
+    last = session.exec(select(func.max(Run.queue_position)).where(Run.status == RunStatus.QUEUED)).one()
+    return (last or 0.0) + 1
+
+
+def to_api(run: Run, experiment: Experiment) -> dict[str, Any]:
+    """The run as every answer shows it."""
+    return {
+        "id": run.id,
+        "name": run.name,
+        "origin": run.origin,
+        "experiment": {"id": experiment.id, "name": experiment.name},
+        "status": run.status,
+        "stage": run.stage,
+        "cancel_requested": run.cancel_requested,
+        "attempt": run.attempt,
+        "warnings": run.warnings,
+        "progress": progress(run),
+        "config": run.config,
+        "notes": run.notes,
+        "tags": run.tags,
+        "created_at": iso(run.created_at),
+        "started_at": iso(run.started_at),
+        "finished_at": iso(run.finished_at),
+        "error": run.error,
+        "results": run.results,
+        "resources": run.resources,
+        "environment": run.environment,
+    }
+
+
+def progress(run: Run) -> dict[str, Any]:
+    return {
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "epoch": run.epoch,
+        "fraction": run.fraction,
+        "eta_seconds": run.eta_seconds,
+    }
+
+
+def _move(session: Session, run_id: int, old: set[RunStatus], values: Mapping[str, Any]) -> bool:
+    changed = session.execute(
+        update(Run).where(col(Run.id) == run_id, col(Run.status).in_(old)).values(**values),
+        execution_options={"synchronize_session": False},
+    )
+    assert isinstance(changed, CursorResult)
+    return changed.rowcount == 1
+
+
+def _all(session: Session, ids: Sequence[int]) -> list[Run]:
+    runs = list(session.exec(select(Run).where(col(Run.id).in_(ids))))
+    if missing := set(ids) - {run.id for run in runs}:
+        raise NotFound(f"There is no run {', '.join(map(str, sorted(missing)))}.")
+    return runs
+
+
+def _description(changes: Mapping[str, Any], *, name_needed: bool = True) -> dict[str, Any]:
+    """What a person writes about a run, cleaned; raises Invalid for what is too long."""
+    cleaned: dict[str, Any] = {}
+    if "name" in changes:
+        cleaned["name"] = " ".join(changes["name"].split())
+        if name_needed and not cleaned["name"]:
+            raise Invalid.one("name", "A run needs a name")
+        _at_most(NAME_LENGTH, "name", cleaned["name"])
+    if "notes" in changes:
+        cleaned["notes"] = changes["notes"].strip()
+        _at_most(NOTES_LENGTH, "notes", cleaned["notes"])
+    if "tags" in changes:
+        cleaned["tags"] = _tags(changes["tags"])
+    return cleaned
+
+
+def _tags(tags: Iterable[str]) -> list[str]:
+    """Each tag once, in the order given."""
+    cleaned = list(dict.fromkeys(tag for tag in (" ".join(tag.split()) for tag in tags) if tag))
+    for tag in cleaned:
+        _at_most(TAG_LENGTH, "tags", tag)
+    if len(cleaned) > MOST_TAGS:
+        raise Invalid.one("tags", f"At most {MOST_TAGS} tags")
+    return cleaned
+
+
+def _at_most(length: int, field: str, text: str) -> None:
+    if len(text) > length:
+        raise Invalid.one(field, f"At most {length:,} characters")

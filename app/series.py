@@ -1,0 +1,67 @@
+"""Metric series for charts. Long ones are thinned in SQL so that no peak and no dip is lost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlmodel import Session, col, select
+
+from app.models import MetricName
+
+DEFAULT_POINTS = 1000
+MOST_POINTS = 10_000
+
+# Of each bucket of steps the rows with its smallest and its largest value, and the ends of the whole series.
+# SQLite takes the other columns from the row where min() or max() was found. NULL is a value that was not finite.
+THINNED = text("""
+WITH series AS (SELECT step, value, time, epoch FROM metricpoint WHERE run_id = :run AND name_id = :name),
+low AS (SELECT step, min(value) AS value, time, epoch FROM series GROUP BY step / :width),
+high AS (SELECT step, max(value) AS value, time, epoch FROM series GROUP BY step / :width)
+SELECT step, value, time, epoch FROM low UNION SELECT step, value, time, epoch FROM high
+UNION SELECT step, value, time, epoch FROM series
+      WHERE step IN ((SELECT min(step) FROM series), (SELECT max(step) FROM series))
+ORDER BY step
+""")
+WHOLE = text("SELECT step, value, time, epoch FROM metricpoint WHERE run_id = :run AND name_id = :name ORDER BY step")
+EXTENT = text("SELECT count(*), min(step), max(step) FROM metricpoint WHERE run_id = :run AND name_id = :name")
+
+
+@dataclass(frozen=True)
+class Series:
+    """`points` is how many are stored; `sampled` says that only some of them are here."""
+
+    name: str
+    points: int
+    sampled: bool
+    steps: list[int] = field(default_factory=list)
+    values: list[float | None] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    epochs: list[float] = field(default_factory=list)
+
+
+def read_series(
+    session: Session, run_id: int, names: Sequence[str] = (), max_points: int = DEFAULT_POINTS
+) -> list[Series]:
+    """The run's series of these names (all, if none is given) with at most `max_points` points each."""
+    statement = select(MetricName).order_by(col(MetricName.id))
+    if names:
+        statement = statement.where(col(MetricName.name).in_(names))
+    found = (_read(session, run_id, name, max_points) for name in session.exec(statement))
+    return [series for series in found if series.points]
+
+
+def _read(session: Session, run_id: int, name: MetricName, max_points: int) -> Series:
+    which = {"run": run_id, "name": name.id}
+    points, first, last = session.connection().execute(EXTENT, which).one()
+    sampled = points > max_points
+    series = Series(name.name, points, sampled)
+    if sampled:
+        # Two points a bucket, two for the ends; buckets start at multiples of their width, so one more may be needed.
+        buckets = max(1, (max_points - 2) // 2 - 1)
+        which["width"] = -(-(last - first + 1) // buckets)
+    for step, value, time, epoch in session.connection().execute(THINNED if sampled else WHOLE, which):
+        series.steps.append(step)
+        series.values.append(value)
+        series.times.append(time)
+        series.epochs.append(epoch)
+    return series
