@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, delete, func, null, select, update
 from sqlmodel import Session, col
 
 from app.db import now
-from app.errors import Conflict
+from app.errors import Conflict, RunError
 from app.leases import Lease, holds
 from app.models import Attempt, MetricPoint, Run, RunValue
 from app.status import ENDED, RunStatus
@@ -28,19 +28,6 @@ CORE = {"synchronize_session": False}
 class Claim:
     run_id: int
     attempt: int
-
-
-@dataclass(frozen=True)
-class RunError:
-    """Why a run failed, for a person: what happened, what it means, what to do."""
-
-    code: str
-    title: str
-    detail: str
-    hint: str
-
-    def to_json(self) -> dict[str, str]:
-        return {"code": self.code, "title": self.title, "detail": self.detail, "hint": self.hint}
 
 
 class ClaimLost(Conflict):
@@ -101,7 +88,14 @@ def cancel_requested(session: Session, claim: Claim) -> bool:
 
 def start_fresh(session: Session, claim: Claim) -> None:
     """Forget what earlier attempts recorded. Its files go first: then a death in between repeats both."""
-    zero: dict[str, Any] = {"step": 0, "total_steps": None, "epoch": 0.0, "fraction": 0.0, "warnings": [], "fresh_start": False}
+    zero: dict[str, Any] = {
+        "step": 0,
+        "total_steps": None,
+        "epoch": 0.0,
+        "fraction": 0.0,
+        "warnings": [],
+        "fresh_start": False,
+    }
     update_run(session, claim, zero)
     session.execute(delete(MetricPoint).where(col(MetricPoint.run_id) == claim.run_id))
     session.execute(delete(RunValue).where(col(RunValue.run_id) == claim.run_id))

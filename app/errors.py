@@ -67,3 +67,16 @@ class Invalid(TuneboardError):
 class Unavailable(TuneboardError):
     status = 503
     title = "Not available right now"
+
+
+@dataclass(frozen=True)
+class RunError:
+    """Why a run failed, for a person: what happened, what it means, what to do."""
+
+    code: str
+    title: str
+    detail: str
+    hint: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"code": self.code, "title": self.title, "detail": self.detail, "hint": self.hint}
