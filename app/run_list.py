@@ -22,10 +22,19 @@ def list_runs(
     column, descending = parse_sort(sort)
     order = Order(sort, sql_value(column), type_coerce(col(Run.id), Integer), descending)
     conditions = runs.conditions()
-    total = session.exec(select(func.count()).select_from(Run).join(Experiment).where(*conditions)).one()
+    total = session.exec(
+        select(func.count())
+        .select_from(Run)
+        .join(Experiment, col(Run.experiment_id) == col(Experiment.id))
+        .where(*conditions)
+    ).one()
     if cursor:
         conditions.append(order.after(cursor))
-    statement = select(Run, Experiment, order.value).join(Experiment).where(*conditions)
+    statement = (
+        select(Run, Experiment, order.value)
+        .join(Experiment, col(Run.experiment_id) == col(Experiment.id))
+        .where(*conditions)
+    )
     rows = session.exec(statement.order_by(*order.clauses()).limit(limit + 1)).all()
     more = None
     if len(rows) > limit:
