@@ -106,6 +106,15 @@ def baseline_run(experiment: Experiment, counts: RunCounts) -> int | None:
     return experiment.baseline_run_id or counts.first_run
 
 
+def baselines(session: Session, experiments: Iterable[Experiment]) -> dict[int, Run]:
+    """By experiment, the run that its others are compared with; those without any run are missing."""
+    listed = {experiment.id: experiment for experiment in experiments if experiment.id is not None}
+    counts = count_runs(session, listed)
+    wanted = {i: baseline_run(listed[i], counts[i]) for i in counts}
+    found = {run.id: run for run in session.exec(select(Run).where(col(Run.id).in_(wanted.values())))}
+    return {i: found[run_id] for i, run_id in wanted.items() if run_id in found}
+
+
 def to_api(experiment: Experiment, counts: RunCounts) -> dict[str, Any]:
     return {
         "id": experiment.id,

@@ -1,13 +1,13 @@
 """The queue: what runs, what waits in which order, who works, and how much disk is left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
-from app import leases, runs, waiting
+from app import experiments, leases, runs, waiting
 from app.disk import disk_use
 from app.models import Experiment, Run, Worker
 from app.settings import Settings
@@ -70,26 +70,21 @@ def _moved(ids: Sequence[int], run_id: int, *, up: bool) -> list[int]:
 
 
 def _page(request: Request, session: Session, settings: Settings, template: str) -> HTMLResponse:
+    running, queued = waiting.running(session), waiting.waiting(session)
+    baselines = experiments.baselines(session, (experiment for _, experiment in (*running, *queued)))
     return page(
         request,
         template,
-        running=[_line(session, *pair) for pair in waiting.running(session)],
-        waiting=[_line(session, *pair) for pair in waiting.waiting(session)],
+        running=[_line(pair, baselines) for pair in running],
+        waiting=[_line(pair, baselines) for pair in queued],
         workers=_workers(session),
         disk=disk_use(settings),
     )
 
 
-def _line(session: Session, run: Run, experiment: Experiment) -> Line:
-    return Line(run, experiment, settings_view.differences(run, baseline_of(session, experiment)))
-
-
-def baseline_of(session: Session, experiment: Experiment) -> Run | None:
-    """The run that an experiment's others are compared with: the one that was set, else its first."""
-    if experiment.baseline_run_id:
-        return session.get(Run, experiment.baseline_run_id)
-    first = select(Run).where(Run.experiment_id == experiment.id).order_by(col(Run.id)).limit(1)
-    return session.exec(first).first()
+def _line(pair: tuple[Run, Experiment], baselines: Mapping[int, Run]) -> Line:
+    run, experiment = pair
+    return Line(run, experiment, settings_view.differences(run, baselines.get(experiment.id or 0)))
 
 
 def _workers(session: Session) -> list[WorkerLine]:
