@@ -15,6 +15,7 @@ from app.processes import exclusive, waiting_lock
 from app.settings import Settings
 from app.supervisor import Part, Supervisor, to_terminal
 
+WORKER = [sys.executable, "-m", "worker.app"]
 READY_SECONDS = 30.0
 
 
@@ -39,7 +40,7 @@ def work(settings: Settings) -> None:
 def queue_parts(settings: Settings) -> list[Part]:
     if importlib.util.find_spec("torch") is None:
         raise Unavailable("The worker's libraries are not installed: pip install -e '.[worker]' brings them.")
-    worker = Part("worker", [sys.executable, "-m", "worker.app"])
+    worker = Part("worker", WORKER)
     if settings.redis_url:
         return [worker]
     command = broker.command(settings)
