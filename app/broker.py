@@ -64,7 +64,8 @@ def command(settings: Settings) -> list[str]:
         "--appendonly": "no",
         "--maxmemory-policy": "noeviction",
         "--daemonize": "no",
-        "--loglevel": "warning",
+        # Of its own: it warns of settings that only matter to a server that stores something.
+        "--logfile": str(socket.parent / "broker.log"),
     }
     return [str(find_server()), *(word for option in options.items() for word in option)]
 
@@ -118,5 +119,5 @@ def wait(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not answers(settings):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise Unavailable(f"The broker did not start: {process.args!s}")
+            raise Unavailable(f"The broker did not start, see {settings.broker_socket.parent / 'broker.log'}")
         time.sleep(0.02)
