@@ -23,6 +23,15 @@ class Page(Generic[T]):
     total: int
 
 
+def parse_offset(cursor: str | None) -> int:
+    """Of a list that does not change under its reader, the cursor is just a place in it."""
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 9:
+        raise Invalid.one("cursor", "This cursor is not one of ours")
+    return int(cursor)
+
+
 @dataclass(frozen=True)
 class Order:
     """By a value (missing ones last), then by id: a total order, so that a row stands for its place in it."""

@@ -12,7 +12,8 @@ from app import __version__
 from app.db import connect
 from app.queue import celery_app, enqueue
 from app.settings import ROOT, Settings
-from app.web import pages, problems
+from app.web import api, pages, problems
+from app.web.api import health
 from app.web.hub import Hub
 from app.web.security import Guard
 from app.web.static import CachedFiles
@@ -28,7 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         lifespan=_lifespan,
-        middleware=[Middleware(Guard, settings=settings), Middleware(GZipMiddleware)],
+        middleware=[Middleware(Guard, settings=settings), Middleware(GZipMiddleware, compresslevel=6)],
     )
     app.state.settings = settings
     app.state.db = connect(settings.database)
@@ -42,7 +43,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _include_routers(app: FastAPI) -> None:
-    """Every route there is: each module adds its own line."""
+    app.include_router(health.probes)
+    for router in api.ROUTERS:
+        app.include_router(router, prefix=API)
     for router in pages.ROUTERS:
         app.include_router(router)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.artifacts import folder
 from app.errors import Invalid
-from app.listing import Page
+from app.listing import Page, parse_offset
 from app.settings import Settings
 
 FILE = "predictions.jsonl"
@@ -42,16 +42,16 @@ SORTS: dict[str, Callable[[Prediction], float | None]] = {
 
 
 def list_predictions(
-    settings: Settings, run_id: int, *, sort: str = "row", limit: int, offset: int = 0
+    settings: Settings, run_id: int, *, sort: str = "row", limit: int, cursor: str | None = None
 ) -> Page[Prediction]:
-    """A page of them; the cursor is an offset, since the file does not change any more."""
+    """A page of them."""
     value = SORTS.get(sort.removeprefix("-"))
     if value is None:
         raise Invalid.one("sort", f"One of {', '.join(SORTS)}, with - in front for the largest first")
     file = folder(settings, run_id) / FILE
     if not file.is_file():
         return Page([], None, 0)
-    total = _count(file)
+    offset, total = parse_offset(cursor), _count(file)
     first = heapq.nsmallest(offset + limit, _read(file), key=_sort_key(value, descending=sort.startswith("-")))
     more = str(offset + limit) if offset + limit < total else None
     return Page(first[offset:], more, total)

@@ -43,6 +43,9 @@ OWN: dict[str, str] = {
 }
 
 
+RUN_ID: ColumnElement[int] = type_coerce(col(Run.id), Integer)
+
+
 @dataclass(frozen=True)
 class Column:
     """`kind` says where the value stands; `direction` which way is better, if either is."""

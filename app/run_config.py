@@ -249,6 +249,7 @@ _SENTENCES = {
     "bool_parsing": "This must be true or false",
     "bool_type": "This must be true or false",
     "string_type": "This must be text",
+    "model_type": "This must be an object of settings",
 }
 
 
@@ -260,7 +261,7 @@ def field_error(item: Any) -> FieldError:
         return FieldError(".".join(filter(None, (name, field))), message)
     if item.get("input") == "":
         kind = "missing"
-    return FieldError(name, _SENTENCES.get(kind, str(item["msg"])).format(**context))
+    return FieldError(name, _SENTENCES[kind].format(**context) if kind in _SENTENCES else str(item["msg"]))
 
 
 def dotted(location: tuple[str | int, ...]) -> str:

@@ -12,6 +12,9 @@ from app.status import RunStatus
 
 ESCAPE = "\\"
 
+# How Run is joined with Experiment; the tables also refer to each other by the baseline.
+ITS_EXPERIMENT: ColumnElement[bool] = col(Run.experiment_id) == col(Experiment.id)
+
 
 @dataclass(frozen=True)
 class RunFilter:

@@ -1,12 +1,11 @@
 """The list of runs: filtered, in a total order, a page at a time."""
 
-from sqlalchemy import Integer, type_coerce
 from sqlmodel import Session, col, func, select
 
 from app.listing import DEFAULT_LIMIT, Order, Page
 from app.models import Experiment, Run
-from app.run_columns import parse_sort, sql_value
-from app.run_filter import RunFilter
+from app.run_columns import RUN_ID, parse_sort, sql_value
+from app.run_filter import ITS_EXPERIMENT, RunFilter
 
 NEWEST_FIRST = "-id"
 
@@ -20,7 +19,7 @@ def list_runs(
     cursor: str | None = None,
 ) -> Page[tuple[Run, Experiment]]:
     column, descending = parse_sort(sort)
-    order = Order(sort, sql_value(column), type_coerce(col(Run.id), Integer), descending)
+    order = Order(sort, sql_value(column), RUN_ID, descending)
     conditions = runs.conditions()
     total = session.exec(
         select(func.count())
@@ -31,7 +30,7 @@ def list_runs(
     if cursor:
         conditions.append(order.after(cursor))
     statement = (
-        select(Run, Experiment, order.value)
+        select(Run, Experiment, order.value.label("place"))
         .join(Experiment, col(Run.experiment_id) == col(Experiment.id))
         .where(*conditions)
     )

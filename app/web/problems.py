@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import FieldError, Invalid, NotFound, TuneboardError, Unavailable, WrongMediaType
 from app.run_config import field_error
+from app.web.headers import HEADERS
 from app.web.templating import page
 
 MEDIA_TYPE = "application/problem+json"
@@ -99,9 +100,14 @@ def _is_json(request: Request) -> bool:
 def _field(item: dict[str, Any]) -> FieldError:
     """The dotted name as the caller wrote it: neither `body` nor the `config` around a RunConfig is part of it."""
     _, *location = item["loc"]
-    if location[:1] == ["config"] and len(location) > 1:
-        return field_error(item | {"loc": tuple(location[1:])})
-    return field_error(item | {"loc": tuple(location) or ("body",)})
+    if location[:1] == ["config"]:
+        location = location[1:]
+    elif item["type"] == "value_error":
+        location = []  # a sentence of ours, which names its field itself
+    else:
+        location = location[:1]
+    found = field_error(item | {"loc": tuple(location)})
+    return found if found.field else FieldError("config" if "config" in item["loc"] else "body", found.message)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -130,5 +136,6 @@ async def _database(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, _: Exception) -> Response:
     """The server's log has the traceback (it is raised again after this); the person gets a sentence."""
+    # Answered outside the guard, which would have added the headers.
     detail = "This is a fault of Tuneboard, not of the request. The server's log says what happened."
-    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong", detail)
+    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong", detail, headers=HEADERS)

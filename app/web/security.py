@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.settings import Settings
 from app.web import problems, secrets
+from app.web.headers import HEADERS
 
 COOKIE = "tuneboard_login"
 COOKIE_SECONDS = 30 * 86_400
@@ -26,17 +27,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Open without a token: is it up, and what the login page itself is made of.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/favicon.ico"})
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 class Guard:

@@ -1,0 +1,52 @@
+"""Where a launch may start from: a few settings each, the rest as by default."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`values` go by dotted name."""
+
+    name: str
+    label: str
+    help: str
+    values: dict[str, Any]
+
+
+# The first one is what the form opens with.
+PRESETS: tuple[Preset, ...] = (
+    Preset(
+        "tinyllama",
+        "TinyLlama on one GPU",
+        "1.1 billion parameters in 4 bits: about 3 GB of GPU memory.",
+        {"model.base_model": "TinyLlama/TinyLlama-1.1B-Chat-v1.0"},
+    ),
+    Preset(
+        "sample",
+        "Sample, one minute on CPU",
+        "The bundled base model and 300 rows: for trying the software without a GPU or a download.",
+        {
+            "model.base_model": "sample/clinic-2m",
+            "data.max_train_rows": 300,
+            "data.max_length": 256,
+            "training.learning_rate": 2e-3,
+            "training.per_device_train_batch_size": 8,
+            "training.gradient_accumulation_steps": 1,
+            "evaluation.max_eval_rows": 50,
+            "evaluation.max_new_tokens": 64,
+        },
+    ),
+    Preset(
+        "low_memory",
+        "Low memory",
+        "One row at a time, activations recomputed, optimizer state in 8 bits: slower, and fits where others do not.",
+        {
+            "model.base_model": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+            "training.per_device_train_batch_size": 1,
+            "training.gradient_accumulation_steps": 16,
+            "training.gradient_checkpointing": True,
+            "training.optim": "paged_adamw_8bit",
+        },
+    ),
+)

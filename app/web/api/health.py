@@ -1,0 +1,60 @@
+"""/healthz and /readyz for whoever watches the process, /workers and /version for whoever uses it."""
+
+import platform
+import sqlite3
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from app import __version__, health, workers
+from app.db import iso
+from app.web.api import shapes
+from app.web.deps import DatabaseDep, Reading, SettingsDep
+
+probes = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"])
+
+
+@probes.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process is up."""
+    return {"status": "ok"}
+
+
+@probes.get("/readyz", response_model=shapes.Readiness, responses={503: {"model": shapes.Readiness}})
+def readyz(settings: SettingsDep, database: DatabaseDep, response: Response) -> dict[str, Any]:
+    """Whether a run that is launched now would start now; 503 names what is missing."""
+    parts = health.parts(settings, database)
+    ready = all(part.up for part in parts.values())
+    if not ready:
+        response.status_code = 503
+    return {"ready": ready, "parts": {name: vars(part) for name, part in parts.items()}}
+
+
+@router.get("/workers", response_model=shapes.Listed[shapes.Worker])
+def list_workers(session: Reading) -> dict[str, Any]:
+    items = [
+        {
+            "name": worker.name,
+            "hostname": worker.hostname,
+            "version": worker.version,
+            "device": worker.device,
+            "alive": alive,
+            "memory_total_bytes": worker.memory_total_bytes,
+            "memory_used_bytes": worker.memory_used_bytes,
+            "run": worker.run_id,
+            "started_at": iso(worker.started_at),
+        }
+        for worker, alive in workers.list_workers(session)
+    ]
+    return {"items": items, "next_cursor": None, "total": len(items)}
+
+
+@router.get("/version", response_model=shapes.Version)
+def version() -> dict[str, str]:
+    return {
+        "version": __version__,
+        "api": "v1",
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }

@@ -1,0 +1,64 @@
+"""/leaderboard: runs with results, ranked among those that compare."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from app import leaderboard, runs
+from app.leaderboard import Group, RankedRow
+from app.listing import DEFAULT_LIMIT
+from app.run_columns import parse_columns
+from app.run_filter import parse_filter
+from app.web.api import shapes
+from app.web.api.documented import Cursor, Limit, problems
+from app.web.deps import Reading
+
+router = APIRouter(prefix="/leaderboard", tags=["leaderboard"], responses=problems(422))
+
+
+@router.get("", response_model=shapes.Leaderboard)
+def show(
+    session: Reading,
+    experiment: Annotated[str | None, Query(description="An id or a name.")] = None,
+    status: Annotated[str | None, Query(description="One or more, with commas.")] = None,
+    filter: Annotated[str | None, Query(description="Words in name, notes, tags or experiment.")] = None,
+    sort: Annotated[str, Query(description="A column; `-` for the largest first.")] = leaderboard.BEST_PERPLEXITY_FIRST,
+    columns: Annotated[str | None, Query(description="Names with commas; the experiment table's unless told.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """Groups of runs that compare, the one with the newest result first; runs without a result apart."""
+    board = leaderboard.build(
+        session,
+        parse_filter(experiment, status, filter),
+        sort=sort,
+        columns=parse_columns(columns),
+        limit=limit,
+        cursor=cursor,
+    )
+    items = [_row(row, number) for number, group in enumerate(board.groups) for row in group.rows]
+    return {
+        "items": items,
+        "next_cursor": board.next_cursor,
+        "total": board.total,
+        "sort": board.sort,
+        "columns": [vars(column) for column in board.columns],
+        "groups": [_group(group) for group in board.groups],
+        "unranked": [_row(row, None) for row in board.unranked],
+    }
+
+
+def _row(row: RankedRow, group: int | None) -> dict[str, Any]:
+    place = {"group": group, "rank": row.rank, "best": sorted(row.best), "values": row.values}
+    return runs.to_api(row.run, row.experiment) | place
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "fingerprint": group.key.fingerprint,
+        "perplexity_key": group.key.perplexity_key,
+        "runs": group.count,
+        "shares": group.shares,
+        "reason": group.reason,
+        "bases": [vars(base) for base in group.bases],
+    }

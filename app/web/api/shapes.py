@@ -1,0 +1,251 @@
+"""What the API answers with: the models behind its documentation, checked on every answer."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.status import RunStatus
+
+T = TypeVar("T")
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
+
+
+class Growing(Shape):
+    """Results and resources: later versions add fields, and old clients must not lose them."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class Listed(Shape, Generic[T]):
+    items: list[T]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last one.")
+    total: int
+
+
+class FieldProblem(Shape):
+    field: str
+    message: str
+
+
+class Problem(Shape):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem]
+
+
+class ExperimentName(Shape):
+    id: int
+    name: str
+
+
+class Progress(Shape):
+    step: int
+    total_steps: int | None
+    epoch: float
+    fraction: float
+    eta_seconds: float | None
+
+
+class RunError(Shape):
+    code: str
+    title: str
+    detail: str
+    hint: str
+
+
+class Scores(Growing):
+    perplexity: float | None = None
+    bleu: float | None = None
+    rouge_l: float | None = None
+    loss: float | None = None
+
+
+class Improvement(Growing):
+    """Relative to the base: -0.606 for a perplexity that fell from 45.2 to 17.8."""
+
+    perplexity: float | None = None
+    bleu: float | None = None
+    rouge_l: float | None = None
+
+
+class Results(Growing):
+    base: Scores | None
+    finetuned: Scores
+    improvement: Improvement | None
+    eval_rows: int | None
+    eval_tokens: int | None
+    fingerprint: str | None
+    perplexity_key: str | None
+    baseline_key: str | None
+
+
+class Resources(Growing):
+    device: str | None = None
+    memory_kind: str | None = Field(None, description="`cuda`: the allocator's memory; `rss`: the process's, on CPU.")
+    peak_memory_bytes: int | float | None = None
+    mean_memory_bytes: int | float | None = None
+    train_seconds: float | None = None
+    seconds_per_epoch: float | None = None
+    seconds_per_1000_rows: float | None = None
+    seconds_per_1000_examples: float | None = None
+    evaluation_seconds: float | None = None
+    tokens_per_second: float | None = None
+    trainable_parameters: int | None = None
+    total_parameters: int | None = None
+    effective_batch_size: int | None = None
+
+
+class Run(Shape):
+    id: int
+    name: str
+    origin: str = Field(description="`launched` here or `imported`.")
+    experiment: ExperimentName
+    status: RunStatus
+    stage: str | None = Field(description="What a running run is busy with; for people.")
+    cancel_requested: bool
+    attempt: int
+    warnings: list[str]
+    progress: Progress
+    config: dict[str, Any] = Field(description="A RunConfig; of an imported run only what was stated.")
+    notes: str
+    tags: list[str]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: RunError | None
+    results: Results | None
+    resources: Resources | None
+    environment: dict[str, Any] = Field(description="Versions and device: what it takes to run this again.")
+
+
+class Experiment(Shape):
+    id: int
+    name: str
+    description: str
+    baseline_run: int | None = Field(description="The first run unless set.")
+    runs: int
+    statuses: dict[str, int]
+    created_at: datetime
+
+
+class Queue(Listed[Run]):
+    running: list[Run]
+
+
+class Series(Shape):
+    name: str
+    steps: list[int]
+    values: list[float | None] = Field(description="null: not a finite number.")
+    times: list[float] = Field(description="Seconds of training.")
+    epochs: list[float]
+    points: int = Field(description="How many are stored.")
+    sampled: bool = Field(description="Only some of them are here; peaks and dips are kept.")
+
+
+class AllSeries(Shape):
+    series: list[Series]
+
+
+class LogLines(Shape):
+    lines: list[str]
+    next: int = Field(description="Give it as `after` for what comes next.")
+    size: int
+
+
+class Scored(Shape):
+    base: dict[str, float | None]
+    finetuned: dict[str, float | None]
+
+
+class Prediction(Growing):
+    row: int
+    prompt: str
+    reference: str
+    base: str
+    finetuned: str
+    prompt_tokens: list[int]
+    reference_tokens: list[int]
+    scores: Scored
+
+
+class Artifact(Shape):
+    name: str
+    size_bytes: int
+    sha256: str
+    media_type: str
+
+
+class Worker(Shape):
+    name: str
+    hostname: str
+    version: str
+    device: str
+    alive: bool
+    memory_total_bytes: int | None
+    memory_used_bytes: int | None
+    run: int | None = Field(description="The run it works on.")
+    started_at: datetime
+
+
+class Version(Shape):
+    version: str
+    api: str
+    python: str
+    sqlite: str
+
+
+class Part(Shape):
+    up: bool
+    state: str
+
+
+class Readiness(Shape):
+    ready: bool
+    parts: dict[str, Part]
+
+
+class Column(Shape):
+    name: str
+    label: str
+    unit: str
+    direction: str | None = Field(description="Which way is better, if either is.")
+
+
+class Base(Shape):
+    baseline_key: str
+    base_model: str
+    quantization: str
+    metrics: Scores
+
+
+class Group(Shape):
+    fingerprint: str | None
+    perplexity_key: str | None
+    runs: int
+    shares: str
+    reason: str = Field(description="Why these are not ranked with the first group; empty for the first.")
+    bases: list[Base]
+
+
+class RankedRun(Run):
+    group: int | None = Field(description="Its place in `groups`; null: no results yet.")
+    rank: int | None = Field(description="Within its group, by the sorted metric; null where the sort ranks nothing.")
+    best: list[str] = Field(description="Metrics in which no comparable run is better.")
+    values: dict[str, Any] = Field(description="By column.")
+
+
+class Leaderboard(Listed[RankedRun]):
+    """`items` stand group by group."""
+
+    sort: str
+    columns: list[Column]
+    groups: list[Group]
+    unranked: list[RankedRun]
