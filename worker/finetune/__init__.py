@@ -1,0 +1,20 @@
+"""The training library: one call, `finetune`, takes a RunConfig, a model folder and a file of rows to a result.
+
+It knows no queue and no database; what it has to say goes to a Reporter.
+
+pipeline      the run: preparing, baseline, training, evaluating, saving
+preparing     settings checked, rows as tokens, base loaded, keys made
+selection     which rows: split and leaks       turns, chat    a row as text
+tokens        a row as ids, shortened to fit    batches        which rows make a step, and how they are joined
+model         the base, loaded and checked      quantization   4-bit and 8-bit layers against a reference
+adapter       LoRA                              writers        the form of a model that generates
+running       the training stage                training       the loop
+learner       one optimizer step                optimizer      optimizer and schedule
+checkpoint    state on disk                     tree           nested state as JSON and tensors
+evaluation    perplexity, BLEU, ROUGE-L         likelihood, generation, scoring   the three it is made of
+baseline      the base's stored measurement     keys           what may be ranked with what
+memory        peak and mean                     device         where and in which type
+results       the API's shape                   artifacts      the files that remain
+environment   what it takes to repeat a run     packing, recomputation   two savings, each only where it pays
+errors        what a person can act on          reporter       who listens
+"""

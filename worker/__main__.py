@@ -1,0 +1,127 @@
+"""One run in a process of its own: the worker's child, and the command to repeat a run.
+
+    python -m worker config.json --output-dir out --dataset rows.jsonl --model folder
+
+The process ties itself to its worker and takes the run's lock before it imports torch, which takes seconds.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from app.errors import Invalid
+from app.processes import die_with, try_lock
+from app.run_config import RunConfig, parse
+from worker import threads
+from worker.protocol import Exit
+from worker.reporting import ConsoleReporter, PipeReporter
+
+LOCK_SECONDS = 2.0  # a process that is being killed may hold the lock for a moment
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options().parse_args(arguments)
+    if options.parent_pid is not None:
+        if os.getppid() != options.parent_pid:
+            return Exit.ORPHANED
+        die_with(options.parent_pid)
+    lock = _locked(options.lock) if options.lock else None
+    if options.lock and lock is None:
+        return Exit.LOCKED
+    stop = _stop_on_sigterm()
+    reporter = ConsoleReporter(stop) if options.report_fd is None else PipeReporter(options.report_fd, stop)
+    try:
+        config = parse(json.loads(options.config.read_text(encoding="utf-8")))
+    except (OSError, ValueError, Invalid) as error:
+        reporter.failure("bad_config", "The configuration cannot be used", str(error), f"Check {options.config.name}.")
+        return Exit.FAILED
+    return _run(config, options, reporter)
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m worker", description="Run one fine-tuning, without any queue.")
+    parser.add_argument("config", type=Path, help="a RunConfig as JSON")
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder for checkpoints and artifacts")
+    parser.add_argument("--dataset", type=Path, required=True, help="stored rows, one JSON object a line")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
+    parser.add_argument("--model-commit", help="commit of a hub model, for the record")
+    parser.add_argument("--dataset-sha256", help="content hash of the data set; default: that of the file")
+    parser.add_argument("--baselines-dir", type=Path, help="where base measurements are kept; default: output folder")
+    parser.add_argument("--report-fd", type=int, help="write events there as JSON lines; default: print")
+    parser.add_argument("--lock", type=Path, help="hold an exclusive lock on this file")
+    parser.add_argument("--parent-pid", type=int, help="end when the parent ends")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
+    return parser
+
+
+def _locked(path: Path) -> IO[str] | None:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (lock := try_lock(path)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return lock
+
+
+def _stop_on_sigterm() -> threading.Event:
+    stop = threading.Event()
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        if "worker.finetune.pipeline" not in sys.modules:  # still importing: there is nothing to keep
+            os._exit(Exit.STOPPED)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    return stop
+
+
+def _run(config: RunConfig, options: argparse.Namespace, reporter: ConsoleReporter | PipeReporter) -> int:
+    _prepare_environment()
+    from worker.finetune.errors import FinetuneError, Stopped
+    from worker.finetune.pipeline import finetune
+
+    try:
+        outcome = finetune(
+            config,
+            model_path=options.model,
+            rows_path=options.dataset,
+            output_dir=options.output_dir,
+            baselines_dir=options.baselines_dir,
+            model_commit=options.model_commit,
+            dataset_sha256=options.dataset_sha256,
+            resume=options.resume,
+            reporter=reporter,
+        )
+    except Stopped:
+        reporter.log("Stopped on request.")
+        return Exit.STOPPED
+    except FinetuneError as error:
+        reporter.failure(error.code, error.title, error.detail, error.hint)
+        return Exit.FAILED
+    except Exception as error:  # noqa: BLE001 - the boundary of the run: nothing may end without saying why
+        reporter.log(traceback.format_exc(), "error")
+        hint = "The run's log has the details. Retry the run; if it fails again, report it with the log."
+        reporter.failure("unexpected", "Something went wrong", f"{type(error).__name__}: {error}", hint)
+        return Exit.FAILED
+    reporter.result(outcome.results, outcome.resources)
+    return Exit.DONE
+
+
+def _prepare_environment() -> None:
+    """Before torch is imported: threads, no network, and no talk of libraries among what the run says."""
+    os.environ["OMP_NUM_THREADS"] = str(threads.choose())
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    from worker import quiet
+
+    quiet.hush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""A model measured on the held-out rows: perplexity, BLEU and ROUGE-L, and each row's part in them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.metrics import BY_SHORT
+from app.rows import Row
+from worker.finetune.generation import Decoding, generate
+from worker.finetune.likelihood import likelihood
+from worker.finetune.reporter import Reporter
+from worker.finetune.tokens import Encoded, Example, last_answer_only
+
+Metrics = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out rows in one template: what perplexity scores, what answers are generated from, and references."""
+
+    examples: list[Example]
+    questions: list[Any]  # arrays of token ids
+    references: list[str]
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(example.answer_ids) for example in self.examples)
+
+
+def held_out(encoded: Sequence[Encoded], rows: Sequence[Row], *, max_length: int, max_new_tokens: int) -> HeldOut:
+    # What an answer needs is kept free, and never more than half: the same for every row, whatever its reference.
+    question_limit = max(max_length - max_new_tokens, max_length // 2)
+    return HeldOut(
+        [last_answer_only(item.fit(max_length)) for item in encoded],
+        [item.question(question_limit) for item in encoded],
+        [row.reference for row in rows],
+    )
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """One held-out row under one model; `bleu` is its part in the corpus score (scoring.bleu_rows)."""
+
+    row: int
+    answer: str
+    nll: float
+    tokens: int
+    rouge_l: float
+    bleu: list[int]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    metrics: Metrics
+    rows: list[RowResult]
+
+    @property
+    def series(self) -> Metrics:
+        """The metrics under the names of their series."""
+        return {BY_SHORT[short].name: value for short, value in self.metrics.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"metrics": self.metrics, "rows": [asdict(row) for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Measurement":
+        return cls(value["metrics"], [RowResult(**row) for row in value["rows"]])
+
+
+def finite(value: float) -> float | None:
+    """JSON knows no NaN and no infinity: what cannot be told is null."""
+    return value if math.isfinite(value) else None
+
+
+def perplexity(loss: float) -> float:
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def measure(
+    model: Any, writer: Any, rows: HeldOut, decoding: Decoding, tokenizer: Any, reporter: Reporter
+) -> Measurement:
+    """`model` is scored as it was trained; `writer`, the same model in a faster form, generates the answers."""
+    from worker.finetune import scoring  # its libraries take seconds to import
+
+    found = likelihood(model, rows.examples, pad_id=decoding.pad_id, dtype=decoding.dtype, reporter=reporter)
+    answers = generate(writer, rows.questions, decoding, tokenizer, reporter)
+    metrics: Metrics = {
+        "perplexity": finite(perplexity(found.loss)),
+        "bleu": scoring.bleu(answers, rows.references),
+        "rouge_l": scoring.rouge_l(answers, rows.references),
+        "loss": finite(found.loss),
+    }
+    parts = zip(
+        (example.row for example in rows.examples),
+        answers,
+        found.nll,
+        found.tokens,
+        scoring.rouge_l_rows(answers, rows.references),
+        scoring.bleu_rows(answers, rows.references),
+        strict=True,
+    )
+    return Measurement(metrics, [RowResult(*part) for part in parts])

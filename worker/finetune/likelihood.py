@@ -1,0 +1,79 @@
+"""Negative log-likelihood of answers: the loss of training, and what perplexity is computed from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from worker.finetune.batches import IGNORED, Batch, pad
+from worker.finetune.device import autocast, free_bytes
+from worker.finetune.errors import is_out_of_memory
+from worker.finetune.reporter import Reporter, check_stop
+from worker.finetune.tokens import Example
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Of each row, in the order given: the summed negative log-likelihood of its scored tokens, and their number."""
+
+    nll: list[float]
+    tokens: list[int]
+
+    @property
+    def loss(self) -> float:
+        """Mean over all tokens, never over rows or batches: the value does not depend on the batch size."""
+        return sum(self.nll) / sum(self.tokens)
+
+
+def token_nll(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """The negative log-likelihood of every counted token, in float32, and the line of the batch that it is in."""
+    logits = model(**batch.inputs()).logits
+    labels = batch.labels[:, 1:]
+    counted = labels != IGNORED
+    # Only counted positions are taken to float32: prompt and padding need no second copy of the vocabulary.
+    nll = cross_entropy(logits[:, :-1][counted].float(), labels[counted], reduction="none")
+    return nll, counted.nonzero()[:, 0]
+
+
+@torch.no_grad()
+def likelihood(
+    model: Any, examples: Sequence[Example], *, pad_id: int, dtype: torch.dtype, reporter: Reporter
+) -> Likelihood:
+    """Score rows, the longest first, in batches as large as memory allows."""
+    model.eval()
+    order = sorted(range(len(examples)), key=lambda i: -len(examples[i]))
+    nll, tokens = [0.0] * len(examples), [0] * len(examples)
+    limit = _tokens_at_once(model)
+    while order:
+        check_stop(reporter)
+        take = max(1, limit // len(examples[order[0]]))
+        batch = [examples[i] for i in order[:take]]
+        try:
+            sums, counts = _score(model, pad(batch, pad_id), dtype)
+        except RuntimeError as error:
+            if take == 1 or not is_out_of_memory(error):
+                raise
+            limit //= 2
+            continue
+        for i, value, count in zip(order[:take], sums, counts, strict=True):
+            nll[i], tokens[i] = value, count
+        order = order[take:]
+    return Likelihood(nll, tokens)
+
+
+def _score(model: Any, batch: Batch, dtype: torch.dtype) -> tuple[list[float], list[int]]:
+    device = model.device
+    with autocast(device, dtype):
+        nll, lines = token_nll(model, batch.to(device))
+    rows = batch.input_ids.shape[0]
+    # Sums in float64, on the CPU: a row's value must not depend on what else is in its batch.
+    sums = torch.zeros(rows, dtype=torch.float64).index_add_(0, lines.cpu(), nll.double().cpu())
+    return sums.tolist(), torch.bincount(lines.cpu(), minlength=rows).tolist()
+
+
+def _tokens_at_once(model: Any) -> int:
+    """Tokens in a batch whose logits, held three times, take a quarter of what is free."""
+    free = free_bytes(model.device)
+    return int(min(65_536, max(512, free / 4 / (12 * model.config.vocab_size))))

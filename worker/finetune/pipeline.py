@@ -1,0 +1,102 @@
+"""A run from its configuration to its results: preparing, baseline, training, evaluating, saving."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.run_config import RunConfig
+from worker.finetune import artifacts, baseline, writers
+from worker.finetune.environment import environment
+from worker.finetune.errors import explained
+from worker.finetune.evaluation import HeldOut, Measurement, measure
+from worker.finetune.preparing import Prepared, prepare
+from worker.finetune.reporter import Reporter, check_stop
+from worker.finetune.results import predictions, resources, results
+from worker.finetune.running import Clock, train_adapter
+from worker.finetune.training import Training
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`results` and `resources` of the run, in the API's shape."""
+
+    results: dict[str, Any]
+    resources: dict[str, Any]
+
+
+def finetune(
+    config: RunConfig,
+    *,
+    model_path: Path,
+    rows_path: Path,
+    output_dir: Path,
+    reporter: Reporter,
+    baselines_dir: Path | None = None,
+    model_commit: str | None = None,
+    dataset_sha256: str | None = None,
+    resume: bool = False,
+) -> Outcome:
+    """Fine-tune the model in `model_path` on the rows in `rows_path`; everything is written below `output_dir`.
+
+    Raises FinetuneError for what a person can mend, and Stopped when the reporter asked to stop. With `resume` the
+    training goes on from its last whole checkpoint, to the same result.
+    """
+    clock = Clock()
+    reporter.stage("preparing")
+    job = prepare(config, model_path=model_path, rows_path=rows_path, dataset_sha256=dataset_sha256, reporter=reporter)
+    used = environment(job, model_commit)
+    reporter.environment(used)
+    reporter.stage("baseline")
+    base = _measure_base(job, baselines_dir or output_dir / "baselines", clock, reporter)
+    reporter.stage("training")
+    run = train_adapter(job, base.measurement, output_dir=output_dir, resume=resume, clock=clock, reporter=reporter)
+    reporter.stage("evaluating")
+    tuned = _measure_tuned(job, run, clock, reporter)
+    reporter.stage("saving")
+    check_stop(reporter)
+    outcome = Outcome(results(job, base, tuned), resources(job, run, clock))
+    _save(output_dir, job, run, predictions=list(predictions(job, base.measurement, tuned)), environment=used)
+    return outcome
+
+
+def _measure_base(job: Prepared, folder: Path, clock: Clock, reporter: Reporter) -> baseline.Baseline:
+    """The stored measurement of this very base on these very rows, or a new one."""
+    key = job.keys.baseline_key
+    if stored := baseline.load(folder, key):
+        reporter.log("The base model's measurement is known already.")
+        return stored
+    model = job.base.model
+    with clock.evaluating(), explained("measuring the base model"):
+        writer = writers.base_writer(model, job.base.dtype)
+        measured = _measure(job, model, writer, job.held_out, reporter)
+        in_plain = _measure(job, model, writer, job.plain_held_out, reporter) if job.plain_held_out else None
+    base = baseline.Baseline(measured, in_plain.metrics if in_plain else None)
+    baseline.store(folder, key, base)
+    reporter.baseline(key, measured.metrics)
+    return base
+
+
+def _measure_tuned(job: Prepared, run: Training, clock: Clock, reporter: Reporter) -> Measurement:
+    model = run.learner.model
+    with clock.evaluating(), explained("evaluating the fine-tuned model"):
+        tuned = _measure(job, model, writers.tuned_writer(model, job.base.dtype), job.held_out, reporter)
+    run.points(run.done.step, run.epoch, run.done.seconds, tuned.series)
+    return tuned
+
+
+def _measure(job: Prepared, model: Any, writer: Any, rows: HeldOut, reporter: Reporter) -> Measurement:
+    return measure(model, writer, rows, job.decoding, job.tokenizer, reporter)
+
+
+def _save(
+    output_dir: Path, job: Prepared, run: Training, *, predictions: list[dict[str, Any]], environment: dict[str, Any]
+) -> None:
+    folder = output_dir / "artifacts"
+    with explained("saving the artifacts"):
+        folder.mkdir(parents=True, exist_ok=True)
+        artifacts.write_adapter(folder / "adapter.zip", run.learner.model)
+        artifacts.write_json(folder / "config.json", job.config.model_dump(mode="json"))
+        artifacts.write_json(folder / "environment.json", environment)
+        artifacts.write_lines(folder / "predictions.jsonl", predictions)
+        (folder / "metrics.jsonl").write_bytes((output_dir / "metrics.jsonl").read_bytes())
+        artifacts.write_manifest(folder)

@@ -1,0 +1,142 @@
+"""Everything that a run needs before it computes: checked settings, rows as tokens, the loaded base, the keys."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.run_config import RunConfig
+from worker.finetune import keys, recomputation
+from worker.finetune.device import compute_dtype, pick_device
+from worker.finetune.evaluation import HeldOut, held_out
+from worker.finetune.generation import Decoding
+from worker.finetune.model import Base, check_context, load_base, load_config, load_tokenizer, stop_ids
+from worker.finetune.reporter import Reporter, check_stop
+from worker.finetune.selection import Numbered, Selection, select
+from worker.finetune.tokens import Example, encode
+from worker.finetune.turns import Template, make_template
+
+# A share of rows that lose text from which on the run says so beside its results, not only in its log.
+NOTEWORTHY = 0.05
+
+
+@dataclass(frozen=True)
+class Prepared:
+    config: RunConfig
+    tokenizer: Any
+    base: Base
+    template: Template
+    train: list[Example]
+    validation: list[Example]
+    held_out: HeldOut
+    plain_held_out: HeldOut | None  # in the plain prompt, where the base has a chat template
+    decoding: Decoding
+    keys: keys.Keys
+    hashes: dict[str, str]
+    recompute: bool  # activations, in the backward pass
+
+    @property
+    def shortened(self) -> int:
+        return sum(e.shortened for e in self._used)
+
+    @property
+    def cut(self) -> int:
+        return sum(e.cut for e in self._used)
+
+    @property
+    def _used(self) -> list[Example]:
+        return [*self.train, *self.validation, *self.held_out.examples]
+
+
+def prepare(
+    config: RunConfig, *, model_path: Path, rows_path: Path, dataset_sha256: str | None, reporter: Reporter
+) -> Prepared:
+    model_config = load_config(model_path)
+    check_context(model_config, config.data.max_length)
+    tokenizer = load_tokenizer(model_path)
+    stops = stop_ids(model_path, tokenizer)
+    template = make_template(config.data.prompt_template, tokenizer, stops)
+    selection = select(rows_path, config.data, config.evaluation)
+    check_stop(reporter)
+    train, validation, rows = _tokens(config, selection, template, tokenizer, reporter)
+    plain = None
+    if template.kind == "chat":
+        in_plain = make_template("plain", tokenizer, stops)
+        plain = _held_out(config, selection.held_out, in_plain, tokenizer, reporter)
+    base = _load(config, model_path, stops, reporter)
+    hashes = {
+        "dataset": dataset_sha256 or keys.file_hash(rows_path),
+        "tokenizer": keys.tokenizer_hash(tokenizer),
+        "template": template.identity,
+        "weights": keys.weights_hash(model_path),
+    }
+    made = keys.make_keys(config, held_out=[number for number, _ in selection.held_out], base=base, **hashes)
+    pad_id = template.end_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    decoding = Decoding(config.evaluation.max_new_tokens, stops, pad_id, base.dtype)
+    training = config.training
+    longest = max(map(len, train))
+    recompute = recomputation.wanted(
+        training.gradient_checkpointing, base.model, longest, training.per_device_train_batch_size
+    )
+    prepared = Prepared(
+        config, tokenizer, base, template, train, validation, rows, plain, decoding, made, hashes, recompute
+    )
+    _tell(prepared, reporter)
+    return prepared
+
+
+def _tokens(
+    config: RunConfig, selection: Selection, template: Template, tokenizer: Any, reporter: Reporter
+) -> tuple[list[Example], list[Example], HeldOut]:
+    def examples(rows: Sequence[Numbered]) -> list[Example]:
+        return [item.fit(config.data.max_length) for item in encode(rows, template, tokenizer, reporter)]
+
+    rows = _held_out(config, selection.held_out, template, tokenizer, reporter)
+    return examples(selection.train), examples(selection.validation), rows
+
+
+def _held_out(
+    config: RunConfig, rows: Sequence[Numbered], template: Template, tokenizer: Any, reporter: Reporter
+) -> HeldOut:
+    return held_out(
+        list(encode(rows, template, tokenizer, reporter)),
+        [row for _, row in rows],
+        max_length=config.data.max_length,
+        max_new_tokens=config.evaluation.max_new_tokens,
+    )
+
+
+def _load(config: RunConfig, model_path: Path, stops: tuple[int, ...], reporter: Reporter) -> Base:
+    check_stop(reporter)
+    device = pick_device()
+    dtype = compute_dtype(config.quantization.compute_dtype, device)
+    base = load_base(model_path, config.quantization, dtype=dtype, device=device, stop_ids=stops)
+    check_stop(reporter)
+    if base.wrong_modules:
+        count = len(base.wrong_modules)
+        reporter.warn(
+            f"{count} layers are kept unquantised, because bitsandbytes returns wrong weights for them on this "
+            f"machine (their width is no multiple of the block size): {_shown(base.wrong_modules)}"
+        )
+    return base
+
+
+def _shown(names: Sequence[str], most: int = 5) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _tell(prepared: Prepared, reporter: Reporter) -> None:
+    rows = len(prepared.train) + len(prepared.validation) + len(prepared.held_out.examples)
+    reporter.log(
+        f"{len(prepared.train)} training rows, {len(prepared.validation)} validation rows, "
+        f"{len(prepared.held_out.examples)} held-out rows; {prepared.template.kind} prompt template"
+    )
+    lost = prepared.shortened + prepared.cut
+    if not lost:
+        return
+    say: Callable[[str], None] = reporter.warn if lost > NOTEWORTHY * rows else reporter.log
+    say(
+        f"Of {rows} rows {prepared.shortened} had their prompt shortened and {prepared.cut} their response cut "
+        f"to fit max_length {prepared.config.data.max_length}"
+    )

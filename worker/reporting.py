@@ -1,0 +1,122 @@
+"""The two ways a training process speaks: events over a pipe to its worker, or lines for a person."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from worker import protocol
+
+Level = Literal["info", "warning", "error"]
+
+
+class _Stoppable:
+    """SIGTERM asks to stop; the training looks at `stop_requested` between two batches."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def stop_requested(self) -> bool:
+        return self._stop.is_set()
+
+
+class PipeReporter(_Stoppable):
+    """Events as JSON lines on a file descriptor."""
+
+    def __init__(self, descriptor: int, stop: threading.Event) -> None:
+        super().__init__(stop)
+        self._pipe = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+
+    def _send(self, event: protocol.Message) -> None:
+        self._pipe.write(event.model_dump_json() + "\n")
+
+    def stage(self, name: str) -> None:
+        self._send(protocol.Stage(name=name))
+
+    def progress(self, step: int, total_steps: int, epoch: float, eta_seconds: float | None) -> None:
+        self._send(protocol.Progress(step=step, total_steps=total_steps, epoch=epoch, eta_seconds=eta_seconds))
+
+    def points(self, step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None:
+        self._send(protocol.Points(step=step, epoch=epoch, time=time, values=dict(values)))
+
+    def log(self, message: str, level: Level = "info") -> None:
+        self._send(protocol.Log(message=message, level=level))
+
+    def warn(self, message: str) -> None:
+        self._send(protocol.Warn(message=message))
+
+    def environment(self, values: Mapping[str, Any]) -> None:
+        self._send(protocol.Environment(values=dict(values)))
+
+    def baseline(self, key: str, metrics: Mapping[str, float | None]) -> None:
+        self._send(protocol.BaselineMeasured(key=key, metrics=dict(metrics)))
+
+    def result(self, results: dict[str, Any], resources: dict[str, Any]) -> None:
+        self._send(protocol.Result(results=results, resources=resources))
+
+    def failure(self, code: str, title: str, detail: str, hint: str) -> None:
+        self._send(protocol.Failure(code=code, title=title, detail=detail, hint=hint))
+
+
+class ConsoleReporter(_Stoppable):
+    """Lines for whoever runs the command by hand."""
+
+    SECONDS = 2.0  # between two lines of progress
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__(stop)
+        self._said_at = 0.0
+        self._loss: float | None = None
+
+    def _say(self, text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def stage(self, name: str) -> None:
+        self._say(f"== {name}")
+
+    def progress(self, step: int, total_steps: int, epoch: float, eta_seconds: float | None) -> None:
+        now = time.monotonic()
+        if now - self._said_at < self.SECONDS and step < total_steps:
+            return
+        self._said_at = now
+        loss = "" if self._loss is None else f", loss {self._loss:.3f}"
+        left = "" if eta_seconds is None else f", {eta_seconds:.0f} s left"
+        self._say(f"step {step} of {total_steps}, epoch {epoch:.2f}{loss}{left}")
+
+    def points(self, step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None:
+        self._loss = values.get("train/loss", self._loss)
+        if "eval/perplexity" in values:
+            named = ", ".join(f"{name} {value:.4g}" for name, value in values.items() if value is not None)
+            self._say(f"after step {step} (epoch {epoch:.2f}, {time:.0f} s): {named}")
+
+    def log(self, message: str, level: Level = "info") -> None:
+        self._say(message if level == "info" else f"{level}: {message}")
+
+    def warn(self, message: str) -> None:
+        self._say(f"warning: {message}")
+
+    def environment(self, values: Mapping[str, Any]) -> None:
+        self._say(", ".join(f"{name} {value}" for name, value in values.items() if isinstance(value, (str, int))))
+
+    def baseline(self, key: str, metrics: Mapping[str, float | None]) -> None:
+        self._say(f"base measured ({key})")
+
+    def result(self, results: dict[str, Any], resources: dict[str, Any]) -> None:
+        for name, change in results["improvement"].items():
+            base, tuned = results["base"][name], results["finetuned"][name]
+            self._say(f"{name}: {_number(base)} -> {_number(tuned)} ({_percent(change)})")
+        self._say(f"{resources['train_seconds']:.1f} s of training on {resources['device']}")
+
+    def failure(self, code: str, title: str, detail: str, hint: str) -> None:
+        self._say(f"failed ({code}): {title}. {detail} {hint}")
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4f}"
+
+
+def _percent(change: float | None) -> str:
+    return "no change known" if change is None else f"{change:+.1%}"
