@@ -4,9 +4,13 @@ const WAIT_MS = 400; // several changes in a row are one refresh
 
 export const parts = () => [...document.querySelectorAll('[data-live]')];
 const listeners = new Set();
+const refreshers = new Set();
 
 /** Call `heard` with the parsed data of every event of the stream. */
 export function onEvent(heard) { listeners.add(heard); }
+
+/** Call `refresher` when something has changed, at most once in a while; for what is no simple part. */
+export function onChange(refresher) { refreshers.add(refresher); }
 
 // A form's token is new in every answer: it is no change.
 const substance = html => html.replace(/name="_token" value="[^"]*"/g, '');
@@ -31,7 +35,8 @@ let timer = null;
 function refreshSoon() {
   timer ??= setTimeout(() => {
     timer = null;
-    for (const part of parts()) refresh(part).catch(() => { /* the server is away: the stream will say when it is back */ });
+    const asked = [...parts().map(refresh), ...[...refreshers].map(refresher => refresher())];
+    Promise.allSettled(asked); // where the server is away, the stream will say when it is back
   }, WAIT_MS);
 }
 

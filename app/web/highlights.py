@@ -1,0 +1,155 @@
+"""The first screen in words and numbers: what is running, what is best and whether it is real, what has changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from app import experiments, series, waiting
+from app.leaderboard import Leaderboard, RankedRow
+from app.metrics import BY_SHORT, is_better
+from app.models import Experiment, Run
+from app.run_config import flatten
+from app.status import ENDED, RunStatus
+from app.web import settings_view
+from app.web.board import comparable
+from app.web.settings_view import SettingCell
+from app.web.spark import Spark, spark
+
+PERPLEXITY = BY_SHORT["perplexity"]
+SEED = "training.seed"
+MOST_CHANGES = 5
+SPARK_POINTS = 240
+
+
+@dataclass(frozen=True)
+class Running:
+    run: Run
+    differences: list[SettingCell]
+    loss: float | None
+    memory: float | None
+    curve: Spark | None
+
+
+@dataclass(frozen=True)
+class Best:
+    """The leader of the newest group of comparable runs, and what stands between it and the others."""
+
+    row: RankedRow
+    baseline: Run | None
+    differences: list[SettingCell]
+    delta: float | None  # of its perplexity, to the baseline's
+    seeds: int  # finished runs that differ from it in nothing but the seed, itself among them
+    seeds_to_come: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """A run that ended; `delta` is its perplexity's distance to the baseline."""
+
+    run: Run
+    delta: float | None
+    against: str
+    is_new_best: bool
+
+
+@dataclass(frozen=True)
+class Highlights:
+    running: Running | None
+    next: list[Run]
+    best: Best | None
+    changes: list[Change]
+
+
+def highlights(session: Session, leaderboard: Leaderboard) -> Highlights:
+    """`leaderboard` is sorted by perplexity, best first."""
+    running, queued = waiting.running(session), waiting.waiting(session)
+    return Highlights(
+        _running(session, *running[0]) if running else None,
+        [run for run, _ in queued],
+        _best(session, leaderboard),
+        _changes(session),
+    )
+
+
+def _running(session: Session, run: Run, experiment: Experiment) -> Running:
+    baseline = experiments.baselines(session, [experiment]).get(run.experiment_id)
+    points = {
+        s.name: s for s in series.read_series(session, run.id or 0, ("train/loss", "system/memory"), SPARK_POINTS)
+    }
+    loss, memory = points.get("train/loss"), points.get("system/memory")
+    pairs = (
+        [(step, value) for step, value in zip(loss.steps, loss.values, strict=True) if value is not None]
+        if loss
+        else []
+    )
+    return Running(
+        run,
+        settings_view.differences(run, baseline),
+        pairs[-1][1] if pairs else None,
+        memory.values[-1] if memory else None,
+        spark(pairs, run.total_steps),
+    )
+
+
+def _best(session: Session, leaderboard: Leaderboard) -> Best | None:
+    if not leaderboard.groups or not leaderboard.groups[0].rows:
+        return None
+    row = leaderboard.groups[0].rows[0]
+    if row.values.get(PERPLEXITY.name) is None:
+        return None
+    baseline = experiments.baselines(session, [row.experiment]).get(row.run.experiment_id)
+    alike = _differing_in_seed(session, row.run)
+    return Best(
+        row,
+        baseline,
+        settings_view.differences(row.run, baseline),
+        perplexity_delta(row.run, baseline),
+        1 + sum(run.status == RunStatus.COMPLETED for run in alike),
+        sum(run.status in (RunStatus.QUEUED, RunStatus.RUNNING) for run in alike),
+    )
+
+
+def _differing_in_seed(session: Session, run: Run) -> list[Run]:
+    others = session.exec(select(Run).where(Run.experiment_id == run.experiment_id, Run.id != run.id))
+    ours = flatten(run.config) | {SEED: None}
+    return [other for other in others if flatten(other.config) | {SEED: None} == ours]
+
+
+def _changes(session: Session) -> list[Change]:
+    """The last runs to end, newest first."""
+    newest = col(Run.finished_at).desc()
+    statement = select(Run).where(col(Run.status).in_(ENDED), col(Run.finished_at).is_not(None)).order_by(newest)
+    runs = list(session.exec(statement.limit(MOST_CHANGES)))
+    used = session.exec(select(Experiment).where(col(Experiment.id).in_({run.experiment_id for run in runs})))
+    baselines = experiments.baselines(session, used)
+    return [_change(session, run, baselines.get(run.experiment_id)) for run in runs]
+
+
+def _change(session: Session, run: Run, baseline: Run | None) -> Change:
+    return Change(run, perplexity_delta(run, baseline), baseline.name if baseline else "", _was_new_best(session, run))
+
+
+def _was_new_best(session: Session, run: Run) -> bool:
+    """Whether it beat all that had finished before it; the first of its kind beats nobody."""
+    value = _perplexity(run)
+    earlier = select(Run).where(
+        Run.perplexity_key == run.perplexity_key,
+        Run.status == RunStatus.COMPLETED,
+        col(Run.finished_at) < run.finished_at,
+    )
+    others = [_perplexity(other) for other in session.exec(earlier)] if value is not None and run.perplexity_key else []
+    beaten: Sequence[float] = [other for other in others if other is not None]
+    return value is not None and bool(beaten) and all(is_better(PERPLEXITY, value, other) for other in beaten)
+
+
+def perplexity_delta(run: Run, baseline: Run | None) -> float | None:
+    if baseline is None or baseline.id == run.id or not comparable(run, baseline, PERPLEXITY.short):
+        return None
+    ours, theirs = _perplexity(run), _perplexity(baseline)
+    return None if ours is None or theirs is None else ours - theirs
+
+
+def _perplexity(run: Run) -> float | None:
+    value: float | None = ((run.results or {}).get("finetuned") or {}).get(PERPLEXITY.short)
+    return value
