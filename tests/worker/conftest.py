@@ -1,0 +1,89 @@
+"""Runs in the database, a worker's context without Celery, and the stand-in for the training child."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from app.db import Database
+from app.models import Attempt, Dataset, Experiment, Run
+from app.queue import celery_app
+from app.run_config import RunConfig
+from app.settings import Settings
+from worker import job
+from worker.context import Context
+
+FAKE_CHILD = Path(__file__).with_name("fake_child.py")
+
+# Queues a run whose stand-in follows this plan; answers the run's id.
+Launch = Callable[..., int]
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    (tmp_path / "bases" / "tiny").mkdir(parents=True)
+    return settings.model_copy(update={"model_dirs": str(tmp_path / "bases")})
+
+
+@pytest.fixture
+def launch(settings: Settings, database: Database) -> Launch:
+    def queue_run(base_model: str = "tiny", fresh: bool = False, **plan: Any) -> int:
+        with database.writing() as session:
+            experiment, dataset = session.get(Experiment, 1), session.get(Dataset, 1)
+            experiment = experiment or Experiment(id=1, name="one")
+            dataset = dataset or Dataset(
+                id=1, name="d", sha256="0" * 64, format="jsonl", rows=1, train_rows=1, eval_rows=0, columns=[]
+            )
+            session.add_all([experiment, dataset])
+            session.flush()
+            config = RunConfig.model_validate({"model": {"base_model": base_model}, "data": {"dataset": 1}})
+            run = Run(experiment_id=1, dataset_id=1, name="r", config=config.model_dump(mode="json"), fresh_start=fresh)
+            session.add(run)
+            session.commit()
+            assert run.id
+            run_dir = settings.run_dir(run.id)
+            run_dir.mkdir(parents=True)
+            (run_dir / "fake.json").write_text(json.dumps(plan))
+            return run.id
+
+    return queue_run
+
+
+@pytest.fixture
+def context(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Context:
+    monkeypatch.setattr(job, "TRAINING", (str(FAKE_CHILD),))
+    return Context(settings, database, celery_app("memory://"), "cpu.1@here", "gpu.0")
+
+
+@pytest.fixture
+def run_of(database: Database) -> Callable[[int], Run]:
+    def read(run_id: int) -> Run:
+        with database.reading() as session:
+            return session.get_one(Run, run_id)
+
+    return read
+
+
+@pytest.fixture
+def attempts_of(database: Database) -> Callable[[int], list[Attempt]]:
+    def read(run_id: int) -> list[Attempt]:
+        with database.reading() as session:
+            found = [session.get(Attempt, (run_id, number)) for number in range(1, 20)]
+            return [attempt for attempt in found if attempt]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def fake() -> ModuleType:
+    """The stand-in as a module: what its runs must come to."""
+    spec = importlib.util.spec_from_file_location("fake_child", FAKE_CHILD)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

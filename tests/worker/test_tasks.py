@@ -1,0 +1,407 @@
+"""The task's body with the real database and a real child process, that trains nothing."""
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import select, update
+
+from app.db import Database, connect
+from app.models import Attempt, Baseline, MetricName, MetricPoint, Run, RunValue
+from app.processes import try_lock
+from app.settings import Settings
+from worker import tasks
+from worker.context import Context
+from worker.tasks import work
+
+RunOf = Callable[[int], Run]
+AttemptsOf = Callable[[int], list[Attempt]]
+Launch = Callable[..., int]
+
+
+def series(database: Database, run_id: int, name: str) -> dict[int, float | None]:
+    with database.reading() as session:
+        points = select(MetricPoint).join(MetricName).where(MetricName.name == name, MetricPoint.run_id == run_id)
+        return {point.step: point.value for point in session.exec(points)}
+
+
+@contextmanager
+def at_work(context: Context) -> Iterator[None]:
+    """The task in a thread of its own; it must end by itself."""
+    thread = threading.Thread(target=work, args=(context,))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def ask_to_cancel(database: Database, run_id: int) -> None:
+    with database.writing() as session:
+        session.exec(update(Run).where(Run.id == run_id).values(cancel_requested=True))
+        session.commit()
+
+
+def test_a_run_goes_through(
+    context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf, database: Database, fake: ModuleType
+) -> None:
+    run_id = launch(steps=6)
+    work(context)
+    run = run_of(run_id)
+    assert (run.status, run.attempt, run.step, run.total_steps, run.fraction) == ("completed", 1, 6, 6, 1.0)
+    assert (run.owner, run.lease_until, run.stage, run.error) == (None, None, None, None)
+    assert run.results
+    assert run.results["finetuned"]["bleu"] == 0.5
+    assert (run.fingerprint, run.perplexity_key, run.baseline_key) == ("f", "p", "base-key")
+    assert run.warnings == ["This was not real training."]
+    assert list(series(database, run_id, "train/loss").values()) == fake.losses(6)
+    [attempt] = attempts_of(run_id)
+    assert (attempt.status, attempt.worker, attempt.last_step) == ("completed", "cpu.1@here", 6)
+
+
+def test_what_tables_sort_by_is_kept_apart_from_the_series(
+    context: Context, launch: Launch, database: Database, fake: ModuleType
+) -> None:
+    run_id = launch(steps=6)
+    work(context)
+    with database.reading() as session:
+        values = {v.name: (v.last, v.best) for v in session.exec(select(RunValue).where(RunValue.run_id == run_id))}
+        baseline = session.get_one(Baseline, "base-key")
+    losses = fake.losses(6)
+    assert values["train/loss"] == (losses[-1], min(losses))
+    assert values["eval/bleu"] == (0.5, 0.5)
+    assert baseline.metrics["perplexity"] == 30.0
+
+
+def test_a_completed_run_offers_its_files(context: Context, launch: Launch, settings: Settings) -> None:
+    run_id = launch()
+    work(context)
+    folder = settings.run_dir(run_id) / "artifacts"
+    manifest = {item["name"]: item for item in json.loads((folder / "manifest.json").read_text())}
+    assert set(manifest) == {"adapter.zip", "config.json", "metrics.jsonl", "predictions.jsonl", "run.log"}
+    assert all(item["size_bytes"] == (folder / name).stat().st_size for name, item in manifest.items())
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert "Completed" in (folder / "run.log").read_text()
+
+
+def test_runs_are_taken_in_the_order_of_the_queue(
+    context: Context, launch: Launch, run_of: RunOf, database: Database
+) -> None:
+    ids = [launch(steps=1) for _ in range(3)]
+    with database.writing() as session:
+        session.exec(update(Run).where(Run.id == ids[0]).values(queue_position=5.0))
+        session.commit()
+    work(context)
+    starts = [run_of(i).started_at for i in (ids[1], ids[2], ids[0])]
+    assert all(run_of(i).status == "completed" for i in ids)
+    assert starts == sorted(s for s in starts if s)
+
+
+def test_the_child_gets_no_secret(
+    context: Context, launch: Launch, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_TOKEN", "TUNEBOARD_TOKEN", "TUNEBOARD_REDIS_URL", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "a secret")
+    run_id = launch()
+    work(context)
+    assert run_of(run_id).environment["secrets"] == []
+
+
+@pytest.mark.parametrize("fault", ["kill", "segv", "crash", "silent", "close", "exit:7"])
+def test_a_child_that_dies_once_is_followed_by_another_from_the_checkpoint(
+    fault: str,
+    context: Context,
+    launch: Launch,
+    run_of: RunOf,
+    attempts_of: AttemptsOf,
+    database: Database,
+    fake: ModuleType,
+) -> None:
+    run_id = launch(steps=8, fault=fault, at_step=6, times=1)
+    work(context)
+    run = run_of(run_id)
+    assert (run.status, run.error) == ("completed", None)
+    assert list(series(database, run_id, "train/loss").values()) == fake.losses(8)
+    first, second = attempts_of(run_id)
+    assert (first.status, first.died, second.status) == ("queued", True, "completed")
+    assert second.first_step == 5  # the checkpoint was at 4
+
+
+def test_a_child_that_somebody_asked_to_stop_continues_and_has_not_died(
+    context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf
+) -> None:
+    run_id = launch(fault="term", at_step=4, times=1)
+    work(context)
+    assert run_of(run_id).status == "completed"
+    assert [a.died for a in attempts_of(run_id)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [("kill", "killed", "SIGKILL"), ("segv", "crashed", "SIGSEGV"), ("exit:7", "crashed", "7")],
+)
+def test_a_child_that_dies_at_the_same_step_three_times_has_failed(
+    fault: str, code: str, said: str, context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf
+) -> None:
+    run_id = launch(fault=fault, at_step=4)
+    work(context)
+    run = run_of(run_id)
+    assert run.status == "failed"
+    assert run.error
+    assert run.error["code"] == code
+    assert said in run.error["title"] + run.error["detail"]
+    assert "Traceback" not in json.dumps(run.error)
+    assert [a.status for a in attempts_of(run_id)] == ["queued", "queued", "failed"]
+
+
+def test_the_words_of_a_signal_say_that_memory_may_be_short(context: Context, launch: Launch, run_of: RunOf) -> None:
+    run_id = launch(fault="kill")
+    work(context)
+    error = run_of(run_id).error
+    assert error
+    assert "out of memory" in error["detail"]
+
+
+def test_a_failure_that_the_child_reports_is_final(
+    context: Context, launch: Launch, run_of: RunOf, settings: Settings
+) -> None:
+    run_id = launch(fault="fail:nan_loss")
+    work(context)
+    run = run_of(run_id)
+    assert (run.status, run.attempt) == ("failed", 1)
+    assert run.error == {
+        "code": "nan_loss",
+        "title": "Told to fail",
+        "detail": "As planned.",
+        "hint": "Change the plan.",
+    }
+    assert "Told to fail" in (settings.run_dir(run_id) / "run.log").read_text()
+
+
+def test_a_traceback_stays_out_of_what_pages_show(
+    context: Context, launch: Launch, settings: Settings, run_of: RunOf
+) -> None:
+    run_id = launch(fault="crash")
+    work(context)
+    assert run_of(run_id).status == "failed"
+    assert "Traceback" in (settings.run_dir(run_id) / "output.log").read_text()
+    assert "Traceback" not in (settings.run_dir(run_id) / "run.log").read_text()
+
+
+def test_numbers_that_are_none_become_null_and_unreadable_lines_a_warning(
+    context: Context, launch: Launch, run_of: RunOf, database: Database, settings: Settings
+) -> None:
+    run_id, other = launch(fault="nan", at_step=6, times=1), launch(fault="garbage", times=1)
+    work(context)
+    assert series(database, run_id, "train/loss")[2] is None
+    assert run_of(other).status == "completed"
+    assert "unreadable" in (settings.run_dir(other) / "run.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [{"prepare_seconds": 60}, {"steps": 10_000}, {"evaluate_seconds": 60}, {"fault": "hang"}],
+    ids=["preparing", "training", "evaluating", "hanging"],
+)
+def test_a_cancel_ends_the_run_in_every_stage(
+    plan: dict[str, object], context: Context, launch: Launch, run_of: RunOf, database: Database
+) -> None:
+    run_id = launch(**plan)
+    with at_work(context):
+        wait_for(lambda: bool(run_of(run_id).environment))
+        time.sleep(0.5)
+        asked = time.monotonic()
+        ask_to_cancel(database, run_id)
+        wait_for(lambda: run_of(run_id).status == "cancelled")
+        took = time.monotonic() - asked
+    print(f"cancelled after {took:.1f} s")
+    assert took < 15  # promised: 5 s
+    assert run_of(run_id).finished_at
+
+
+def test_a_child_that_ignores_the_request_is_killed(
+    context: Context, launch: Launch, run_of: RunOf, database: Database
+) -> None:
+    run_id = launch(steps=10_000, ignore_sigterm=True)
+    with at_work(context):
+        wait_for(lambda: run_of(run_id).step > 0)
+        ask_to_cancel(database, run_id)
+        wait_for(lambda: run_of(run_id).status == "cancelled")
+    [pid] = {line.split()[0] for line in (context.settings.run_dir(run_id) / "pids.log").read_text().splitlines()}
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+def test_a_stopped_worker_queues_its_run_again_without_a_death(
+    context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf, database: Database, fake: ModuleType
+) -> None:
+    run_id = launch(steps=100)
+    with at_work(context):
+        wait_for(lambda: run_of(run_id).step > 3)
+        context.stopping.set()
+    run = run_of(run_id)
+    assert (run.status, run.owner, run.finished_at) == ("queued", None, None)
+    assert not attempts_of(run_id)[0].died
+    context.stopping.clear()
+    work(context)
+    assert run_of(run_id).status == "completed"
+    assert list(series(database, run_id, "train/loss").values()) == fake.losses(100)
+
+
+def test_a_cancel_of_a_run_whose_worker_stops_is_not_forgotten(
+    context: Context, launch: Launch, run_of: RunOf, database: Database
+) -> None:
+    run_id = launch(steps=10_000)
+    with at_work(context):
+        wait_for(lambda: run_of(run_id).step > 0)
+        context.stopping.set()
+        ask_to_cancel(database, run_id)
+    assert run_of(run_id).status == "cancelled"
+
+
+def test_a_retry_continues_and_a_fresh_one_starts_from_zero(
+    context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf, database: Database
+) -> None:
+    run_id = launch(steps=6, fault="fail:nan_loss", at_step=5, times=1)
+    work(context)
+
+    def again(fresh: bool) -> None:
+        with database.writing() as session:
+            session.exec(update(Run).where(Run.id == run_id).values(status="queued", fresh_start=fresh))
+            session.commit()
+        work(context)
+
+    again(fresh=False)
+    assert attempts_of(run_id)[1].first_step == 5
+    again(fresh=True)
+    assert (run_of(run_id).status, run_of(run_id).fresh_start) == ("completed", False)
+    assert attempts_of(run_id)[2].first_step == 1
+    assert run_of(run_id).warnings == ["This was not real training."]
+
+
+def test_a_duplicate_wake_up_finds_nothing_to_do(context: Context, launch: Launch, run_of: RunOf) -> None:
+    run_id = launch()
+    work(context)
+    work(context)
+    assert run_of(run_id).attempt == 1
+
+
+def test_two_workers_never_take_the_same_run(settings: Settings, launch: Launch, context: Context) -> None:
+    ids = [launch(steps=2, step_seconds=0.01) for _ in range(6)]
+    other = Context(settings, connect(settings.database), context.celery, "cpu.2@here", "gpu.1")
+    with at_work(context), at_work(other):
+        pass
+    with context.db.reading() as session:
+        attempts = session.exec(select(Attempt)).all()
+    assert sorted(a.run_id for a in attempts) == ids
+    assert {a.worker for a in attempts} == {"cpu.1@here", "cpu.2@here"}
+    other.db.dispose()
+
+
+def test_a_worker_whose_run_was_taken_away_ends_its_child_and_writes_nothing(
+    context: Context, launch: Launch, run_of: RunOf, database: Database
+) -> None:
+    run_id = launch(steps=10_000)
+    with at_work(context):
+        wait_for(lambda: run_of(run_id).step > 0)
+        with database.writing() as session:
+            session.exec(update(Run).where(Run.id == run_id).values(attempt=9, step=3))
+            session.commit()
+    run = run_of(run_id)
+    assert (run.status, run.attempt, run.step) == ("running", 9, 3)
+
+
+def test_a_database_that_is_locked_for_long_loses_no_point(
+    settings: Settings, context: Context, launch: Launch, run_of: RunOf, database: Database, fake: ModuleType
+) -> None:
+    impatient = connect(settings.database, busy_timeout_ms=50)
+    context.db = impatient
+    run_id = launch(steps=60)
+    with at_work(context):
+        wait_for(lambda: run_of(run_id).step > 0)
+        locker = sqlite3.connect(settings.data_dir / "tuneboard.db", isolation_level=None)
+        locker.execute("BEGIN IMMEDIATE")
+        time.sleep(3)  # longer than the child lives
+        assert run_of(run_id).status == "running"
+        locker.execute("ROLLBACK")
+        locker.close()
+    assert run_of(run_id).status == "completed"
+    assert list(series(database, run_id, "train/loss").values()) == fake.losses(60)
+    impatient.dispose()
+
+
+def test_a_full_disk_under_the_log_fails_the_run_with_its_code(
+    context: Context, launch: Launch, run_of: RunOf, settings: Settings
+) -> None:
+    run_id = launch()
+    (settings.run_dir(run_id) / "run.log").symlink_to("/dev/full")
+    work(context)
+    run = run_of(run_id)
+    assert run.status == "failed"
+    assert run.error
+    assert run.error["code"] == "disk_full"
+
+
+def test_a_full_disk_under_the_database_fails_the_run_once_there_is_room(
+    settings: Settings, context: Context, launch: Launch, run_of: RunOf, database: Database
+) -> None:
+    run_id = launch(steps=2000, step_seconds=0.001)
+    limited = connect(settings.database)
+    context.db = limited
+    with limited.write.connect() as connection:  # one connection: what the pool hands out again
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+        connection.execute(text(f"PRAGMA max_page_count = {pages + 1}"))
+        connection.rollback()
+    with at_work(context):
+        wait_for(lambda: run_of(run_id).status != "running" and run_of(run_id).attempt > 0, 60)
+    assert run_of(run_id).error
+    assert run_of(run_id).error["code"] == "disk_full"  # type: ignore[index]
+    limited.dispose()
+
+
+def test_a_surprise_in_the_worker_fails_the_run_and_not_the_worker(
+    context: Context, launch: Launch, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = launch(), launch()
+
+    def broken(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise KeyError("secret internals")
+
+    monkeypatch.setattr(tasks.job, "training_command", broken)
+    work(context)
+    assert run_of(first).status == "failed"
+    assert run_of(first).error["code"] == "unexpected"  # type: ignore[index]
+    assert "secret internals" not in json.dumps(run_of(first).error)
+    assert run_of(second).status != "queued"
+
+
+def test_a_held_lock_is_no_reason_to_start_a_second_process(
+    context: Context, launch: Launch, run_of: RunOf, settings: Settings
+) -> None:
+    run_id = launch()
+    held = try_lock(settings.run_dir(run_id) / "lock")
+    assert held
+    with held:
+        work(context)
+    run = run_of(run_id)
+    assert run.status == "failed"
+    assert run.error
+    assert run.error["code"] == "worker_lost"
+    assert not (settings.run_dir(run_id) / "pids.log").exists()

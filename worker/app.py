@@ -1,0 +1,103 @@
+"""The worker process: Celery with one thread of work, and beside it the sweeper and the heartbeat.
+
+It never loads torch: each run trains in a child process of its own.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from celery import signals
+
+from app.db import connect
+from app.migrate import is_current
+from app.queue import QUEUE, celery_app
+from app.settings import Settings
+from worker import device, sweeper
+from worker.context import Context
+from worker.tasks import register
+
+log = logging.getLogger(__name__)
+
+# Short, so that a locked database delays neither a cancel nor the reports of the child; what fails is tried again.
+BUSY_TIMEOUT_MS = 1000
+FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+# One line a message is what these would add to every run.
+QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.redirected", "celery.bootsteps", "kombu", "httpx")
+
+
+def main() -> int:
+    """Work until a signal ends it; the exit code."""
+    _log_to_stdout()
+    settings, found = Settings(), device.find()
+    context = Context(
+        settings=settings,
+        db=connect(settings.database, BUSY_TIMEOUT_MS),
+        celery=celery_app(settings.broker_url),
+        name=f"{found.short}.{os.getpid()}@{socket.gethostname()}",
+        own_queue=f"{QUEUE}.{found.number or 0}",
+    )
+    register(context.celery, context)
+    try:
+        _wait_for_schema(context)
+        log.info("worker %s: %s", context.name, found.name)
+        with sweeper.running(context, found):
+            return _work(context)
+    finally:
+        context.db.dispose()
+
+
+def _work(context: Context) -> int:
+    """Celery's own loop, in this thread, until a signal."""
+
+    def stop(**_: Any) -> None:
+        context.stopping.set()
+
+    signals.worker_shutting_down.connect(stop)
+    signals.worker_ready.connect(_hang_up_is_terminate)
+    # What is left out speaks to other Celery workers; ours meet in the database.
+    worker = context.celery.Worker(
+        hostname=context.name,
+        queues=[QUEUE, context.own_queue],
+        pool="threads",
+        concurrency=1,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    log.info("worker %s: stopped", context.name)
+    return worker.exitcode or 0
+
+
+def _hang_up_is_terminate(**_: Any) -> None:
+    """A closed terminal ends the worker as SIGTERM does; Celery would start it anew in the background."""
+    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+
+
+def _wait_for_schema(context: Context) -> None:
+    """Another process migrates the database; rows of an older schema are not ours to touch."""
+    if not is_current(context.db):
+        log.info("waiting for the database to be migrated: %s", context.settings.database)
+    while not is_current(context.db):
+        time.sleep(1)
+
+
+def _log_to_stdout() -> None:
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format=FORMAT, datefmt="%H:%M:%S")
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    signals.setup_logging.connect(_keep_logging)
+
+
+def _keep_logging(**_: Any) -> None:
+    """Connected, it tells Celery that logging is set up."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""A child process of the worker: a fresh Python with a pipe to report over, and no secrets.
+
+The kernel kills it when the *thread* that spawned it ends, so spawn from one that waits for the child.
+"""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from worker.protocol import Event, Log, parse_event
+
+# After SIGTERM a child has this long to write a checkpoint.
+GRACE_SECONDS = 3.0
+CHUNK = 65_536
+SECRET = re.compile(r"^TUNEBOARD_|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY|PRIVATE_KEY")
+PLAIN = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+# The token that `hf auth login` leaves on disk is a secret too.
+HUB_SHUT = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_TOKEN_PATH": os.devnull}
+
+
+def training_environment() -> dict[str, str]:
+    """This process's environment without anything that looks like a secret, and with the model hub shut."""
+    return _without_secrets() | PLAIN | HUB_SHUT
+
+
+def download_environment() -> dict[str, str]:
+    """The only environment that the hub token is in."""
+    token = os.environ.get("HF_TOKEN")
+    return _without_secrets() | PLAIN | ({"HF_TOKEN": token} if token else {})
+
+
+def _without_secrets() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not SECRET.search(name.upper())}
+
+
+class Child:
+    """One running `python -m ...` that reports over a pipe."""
+
+    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str], output: Path) -> None:
+        """`arguments` follow the interpreter; `{fd}` in one becomes the number of the pipe.
+
+        What the child prints goes to the file `output`: it is for whoever runs the machine, not for a page.
+        """
+        self._pipe, writing = os.pipe()
+        os.set_blocking(self._pipe, False)
+        self._tail = b""
+        self._deadline: float | None = None
+        try:
+            with output.open("wb") as printed:
+                self.process = subprocess.Popen(
+                    [sys.executable, *(part.replace("{fd}", str(writing)) for part in arguments)],
+                    env=dict(environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=printed,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(writing,),
+                    start_new_session=True,
+                )
+        except OSError:
+            os.close(self._pipe)
+            raise
+        finally:
+            os.close(writing)
+
+    def events(self, wait: float) -> list[Event]:
+        """What was reported since the last call, after at most `wait` seconds; empty when there is nothing."""
+        ready, _, _ = select.select([self._pipe], [], [], wait)
+        received = b"".join(iter(self._read, b"")) if ready else b""
+        if ready and not received:  # closed at the other end: without a pause the caller would spin
+            time.sleep(min(wait, 0.05))
+        *lines, self._tail = (self._tail + received).split(b"\n")
+        return [_parse(line) for line in lines]
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._pipe, CHUNK)
+        except BlockingIOError:
+            return b""
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the number of the signal that ended it."""
+        return self.process.poll()
+
+    def stop(self) -> None:
+        """Ask it to end; called again after the grace period, kill it."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + GRACE_SECONDS
+            self.process.terminate()
+        elif time.monotonic() > self._deadline:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill it with everything that it started."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Leave nothing behind: neither process nor pipe."""
+        self.kill()
+        self.process.wait()
+        os.close(self._pipe)
+
+
+def _parse(line: bytes) -> Event:
+    try:
+        return parse_event(line)
+    except ValidationError:
+        return Log(level="warning", message=f"The training process said something unreadable: {line[:200]!r}")

@@ -1,0 +1,27 @@
+"""What the threads of a worker share."""
+
+from dataclasses import dataclass, field
+from threading import Event
+
+from celery import Celery
+
+from app.claims import Claim
+from app.db import Database
+from app.leases import Lease, lease
+from app.settings import Settings
+
+
+@dataclass
+class Context:
+    settings: Settings
+    db: Database
+    celery: Celery
+    name: str
+    own_queue: str
+    stopping: Event = field(default_factory=Event)
+    # Whether the task is at work, and on which run: the sweeper leaves both alone.
+    busy: bool = False
+    claim: Claim | None = None
+
+    def new_lease(self) -> Lease:
+        return lease(self.settings.lease_seconds)

@@ -1,0 +1,82 @@
+"""What an attempt needs before its child can start: a folder, the configuration as a file, the two commands."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlmodel import Session
+
+from app.errors import NotFound
+from app.models import Dataset, Run
+from app.rows import ROWS_FILE
+from app.run_config import RunConfig, parse
+from app.settings import Settings
+
+# What the interpreter is started with; tests put a stand-in that trains nothing in its place.
+TRAINING = ("-m", "worker")
+DOWNLOAD = ("-m", "worker.download")
+CONFIG_FILE = "config.json"
+OUTPUT_FILE = "output.log"
+
+
+@dataclass(frozen=True)
+class Job:
+    config: RunConfig
+    run_dir: Path
+    rows: Path
+    dataset_sha256: str
+    downloads_dir: Path
+    baselines_dir: Path
+    resume: bool
+
+    @property
+    def output(self) -> Path:
+        return self.run_dir / OUTPUT_FILE
+
+
+def load(session: Session, settings: Settings, run: Run) -> Job:
+    """Raises NotFound or Invalid where the run's row no longer fits what is stored."""
+    assert run.id is not None
+    dataset = session.get(Dataset, run.dataset_id)
+    if dataset is None or dataset.id is None:
+        raise NotFound("The data set of this run is gone.")
+    return Job(
+        config=parse(run.config),
+        run_dir=settings.run_dir(run.id),
+        rows=settings.dataset_dir(dataset.id) / ROWS_FILE,
+        dataset_sha256=dataset.sha256,
+        downloads_dir=settings.downloads_dir,
+        baselines_dir=settings.baselines_dir,
+        resume=not run.fresh_start,
+    )
+
+
+def clear(job: Job) -> None:
+    """Remove what earlier attempts left, for a start from zero."""
+    for name in ("checkpoints", "artifacts"):
+        shutil.rmtree(job.run_dir / name, ignore_errors=True)
+
+
+def write_config(job: Job) -> None:
+    text = job.config.model_dump_json(indent=1)
+    (job.run_dir / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def training_command(job: Job, model: Path, commit: str | None) -> list[str]:
+    command: list[str | Path] = [*TRAINING, job.run_dir / CONFIG_FILE, "--output-dir", job.run_dir]
+    command += ["--dataset", job.rows, "--dataset-sha256", job.dataset_sha256, "--model", model]
+    command += ["--baselines-dir", job.baselines_dir, "--lock", job.run_dir / "lock"]
+    command += ["--model-commit", commit] if commit else []
+    command += ["--resume"] if job.resume else []
+    return [*map(str, command), *_reporting()]
+
+
+def download_command(job: Job) -> list[str]:
+    model = job.config.model
+    command = [*DOWNLOAD, model.base_model, "--into", str(job.downloads_dir)]
+    return [*command, *(["--revision", model.revision] if model.revision else []), *_reporting()]
+
+
+def _reporting() -> list[str]:
+    return ["--report-fd", "{fd}", "--parent-pid", str(os.getpid())]

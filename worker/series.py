@@ -1,0 +1,52 @@
+"""Points on their way into the table. A point replaces that of the same step: repeated steps never double."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
+from sqlmodel import Session, col
+
+from app.models import MetricName, MetricPoint
+from worker.protocol import Points
+from worker.values import finite
+
+
+class Series:
+    """What has come in and is not written yet."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Points] = []
+        self._name_ids: dict[str, int] = {}
+        # Ids made in a transaction that may still be rolled back.
+        self._new_ids: dict[str, int] = {}
+
+    def take(self, points: Points) -> None:
+        self._waiting.append(points)
+
+    def write(self, session: Session, run_id: int) -> None:
+        """Without a commit; `written` afterwards."""
+        if not self._waiting:
+            return
+        names = {name for points in self._waiting for name in points.values}
+        self._new_ids = _name_ids(session, names - set(self._name_ids))
+        ids = self._name_ids | self._new_ids
+        rows = [row for points in self._waiting for row in _rows(run_id, points, ids)]
+        session.execute(insert(MetricPoint).prefix_with("OR REPLACE"), rows)
+
+    def written(self) -> None:
+        self._name_ids |= self._new_ids
+        self._waiting.clear()
+
+
+def _name_ids(session: Session, names: set[str]) -> dict[str, int]:
+    """The ids of metric names, made where a name is new."""
+    if not names:
+        return {}
+    session.execute(insert(MetricName).prefix_with("OR IGNORE"), [{"name": name} for name in sorted(names)])
+    found = session.scalars(select(MetricName).where(col(MetricName.name).in_(names)))
+    return {row.name: row.id for row in found if row.id is not None}
+
+
+def _rows(run_id: int, points: Points, ids: dict[str, int]) -> list[dict[str, Any]]:
+    place = {"run_id": run_id, "step": points.step, "time": points.time, "epoch": points.epoch}
+    return [{**place, "name_id": ids[name], "value": finite(value)} for name, value in points.values.items()]

@@ -1,0 +1,175 @@
+"""The Celery task: claim -> train in a child process -> complete, fail, cancel or queue again.
+
+The only place where queue, database and training meet. A message only wakes the task: what it does is in the rows,
+so a duplicate finds nothing to do and a lost one is sent again by the sweeper.
+"""
+
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+from celery import Celery
+from sqlalchemy.exc import OperationalError
+
+from app import base_models, claims
+from app.claims import Claim, ClaimLost
+from app.errors import Invalid, RunError, TuneboardError
+from app.models import Run
+from app.queue import WAKE
+from app.status import RunStatus
+from worker import artifacts, job
+from worker.child import download_environment, training_environment
+from worker.context import Context
+from worker.follow import follow
+from worker.job import Job
+from worker.protocol import Downloaded, Result
+from worker.recorder import Recorder
+from worker.run_log import RunLog
+from worker.storage import insist, is_full
+from worker.values import Values
+from worker.verdict import DISK_FULL, Completed, Died, Failed, Stopped, Verdict, is_disk_full
+
+log = logging.getLogger(__name__)
+
+
+def register(app: Celery, context: Context) -> None:
+    @app.task(name=WAKE, ignore_result=True)  # type: ignore[untyped-decorator]
+    def wake(run_id: int) -> None:  # noqa: ARG001 - a hint: the claim takes whatever is first in the queue
+        work(context)
+
+
+def work(context: Context) -> None:
+    """Take queued runs, one after another, until nothing is queued or the worker is to stop."""
+    context.busy = True
+    try:
+        while not context.stopping.is_set():
+            claim = insist(context, lambda session: claims.claim(session, context.name, context.new_lease()))
+            if claim is None:
+                return
+            _attempt(context, claim)
+    finally:
+        context.busy = False
+
+
+def _attempt(context: Context, claim: Claim) -> None:
+    """One attempt, from claim to end. Nothing that goes wrong in it leaves the run `running` or ends the worker."""
+    log.info("run %d: attempt %d begins", claim.run_id, claim.attempt)
+    context.claim = claim
+    try:
+        status = _train(context, claim)
+        log.info("run %d: %s", claim.run_id, status)
+    except ClaimLost as lost:
+        log.warning("%s: its child was ended and nothing more is written", lost)
+    except Exception as error:
+        log.exception("run %d: failed unexpectedly", claim.run_id)
+        failure = _unexpected(error)
+        with suppress(ClaimLost):
+            insist(context, lambda session: claims.fail(session, claim, failure))
+    finally:
+        context.claim = None
+
+
+def _train(context: Context, claim: Claim) -> RunStatus:
+    run_dir = context.settings.run_dir(claim.run_id)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with RunLog(run_dir) as run_log:
+            run_log.write(f"Attempt {claim.attempt} begins on {context.name}")
+            verdict = _verdict(context, claim, run_log)
+            run_log.write(*_last_line(verdict))
+        return _conclude(context, claim, run_dir, verdict)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+    except OperationalError as error:
+        if not is_full(error):
+            raise
+    return insist(context, lambda session: claims.fail(session, claim, DISK_FULL))
+
+
+def _verdict(context: Context, claim: Claim, run_log: RunLog) -> Verdict:
+    try:
+        task = _prepare(context, claim)
+        model = task.config.model
+        located = base_models.resolve(context.settings, model.base_model, model.revision)
+    except TuneboardError as error:
+        return Failed(_refused(error))
+    recorder = _recorder(context, claim, run_log)
+    local = None if located.kind == "hub" else located.folder
+    verdict = _run_children(context, claim, recorder, task, local)
+    insist(context, recorder.write)
+    return verdict
+
+
+def _prepare(context: Context, claim: Claim) -> Job:
+    with context.db.reading() as session:
+        task = job.load(session, context.settings, session.get_one(Run, claim.run_id))
+    if not task.resume:
+        job.clear(task)
+        insist(context, lambda session: claims.start_fresh(session, claim))
+    job.write_config(task)
+    return task
+
+
+def _recorder(context: Context, claim: Claim, run_log: RunLog) -> Recorder:
+    """One that continues from what earlier attempts recorded."""
+    values = Values()
+    with context.db.reading() as session:
+        values.load(session, claim.run_id)
+        return Recorder(context, claim, session.get_one(Run, claim.run_id), values, run_log)
+
+
+def _run_children(context: Context, claim: Claim, recorder: Recorder, task: Job, model: Path | None) -> Verdict:
+    """The download, where the base model comes from the hub, then the training."""
+    commit = None
+    if model is None:
+        command, environment = job.download_command(task), download_environment()
+        verdict = follow(context, claim, recorder, command, environment=environment, output=task.output)
+        if not isinstance(verdict, Completed):
+            return verdict
+        assert isinstance(verdict.answer, Downloaded)
+        model, commit = Path(verdict.answer.path), verdict.answer.commit
+    command = job.training_command(task, model, commit)
+    return follow(context, claim, recorder, command, environment=training_environment(), output=task.output)
+
+
+def _conclude(context: Context, claim: Claim, run_dir: Path, verdict: Verdict) -> RunStatus:
+    match verdict:
+        case Completed(answer=Result() as result):
+            with context.db.reading() as session:
+                artifacts.publish(session, run_dir, claim.run_id)
+            return insist(context, lambda s: claims.complete(s, claim, result.results, result.resources))
+        case Failed(error=error):
+            return insist(context, lambda s: claims.fail(s, claim, error))
+        case Died(error=error):
+            return insist(context, lambda s: claims.died(s, claim, error))
+        case Stopped(reason=reason):
+            return insist(context, lambda s: claims.requeue(s, claim, reason))
+        case Completed():
+            raise AssertionError("a download is not the end of an attempt")
+
+
+def _last_line(verdict: Verdict) -> tuple[str, str]:
+    match verdict:
+        case Completed():
+            return "Completed", "info"
+        case Stopped(reason=reason):
+            return reason, "info"
+        case Failed(error=error) | Died(error=error):
+            return f"{error.title}. {error.detail} {error.hint}", "error"
+
+
+def _refused(error: TuneboardError) -> RunError:
+    """What was right at launch and is no longer: a folder or a data set that is gone."""
+    missing_model = isinstance(error, Invalid) and error.errors[0].field == base_models.FIELD
+    code = "model_not_found" if missing_model else "invalid"
+    return RunError(code, error.title, str(error), "Put it back and retry, or clone the run and correct this.")
+
+
+def _unexpected(error: Exception) -> RunError:
+    return RunError(
+        "unexpected",
+        "Something unexpected went wrong in the worker",
+        f"{type(error).__name__}; the worker's own log has the details.",
+        "Retry. If it happens again, report it with the lines from the worker's log.",
+    )
