@@ -14,7 +14,8 @@ MOST_POINTS = 10_000
 # Of each bucket of steps the rows with its smallest and its largest value, and the ends of the whole series.
 # SQLite takes the other columns from the row where min() or max() was found. NULL is a value that was not finite.
 THINNED = text("""
-WITH series AS (SELECT step, value, time, epoch FROM metricpoint WHERE run_id = :run AND name_id = :name),
+WITH series AS (SELECT step, value, time, epoch FROM metricpoint
+                WHERE run_id = :run AND name_id = :name AND step > :after),
 low AS (SELECT step, min(value) AS value, time, epoch FROM series GROUP BY step / :width),
 high AS (SELECT step, max(value) AS value, time, epoch FROM series GROUP BY step / :width)
 SELECT step, value, time, epoch FROM low UNION SELECT step, value, time, epoch FROM high
@@ -22,8 +23,9 @@ UNION SELECT step, value, time, epoch FROM series
       WHERE step IN ((SELECT min(step) FROM series), (SELECT max(step) FROM series))
 ORDER BY step
 """)
-WHOLE = text("SELECT step, value, time, epoch FROM metricpoint WHERE run_id = :run AND name_id = :name ORDER BY step")
-EXTENT = text("SELECT count(*), min(step), max(step) FROM metricpoint WHERE run_id = :run AND name_id = :name")
+OF_SERIES = "FROM metricpoint WHERE run_id = :run AND name_id = :name AND step > :after"
+WHOLE = text(f"SELECT step, value, time, epoch {OF_SERIES} ORDER BY step")
+EXTENT = text(f"SELECT count(*), min(step), max(step) {OF_SERIES}")
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,19 @@ class Series:
 
 
 def read_series(
-    session: Session, run_id: int, names: Sequence[str] = (), max_points: int = DEFAULT_POINTS
+    session: Session, run_id: int, names: Sequence[str] = (), max_points: int = DEFAULT_POINTS, after: int = -1
 ) -> list[Series]:
-    """The run's series of these names (all, if none is given) with at most `max_points` points each."""
+    """The run's series of these names (all, if none is given) with at most `max_points` points each, of later steps
+    than `after`."""
     statement = select(MetricName).order_by(col(MetricName.id))
     if names:
         statement = statement.where(col(MetricName.name).in_(names))
-    found = (_read(session, run_id, name, max_points) for name in session.exec(statement))
+    found = (_read(session, run_id, name, max_points, after) for name in session.exec(statement))
     return [series for series in found if series.points]
 
 
-def _read(session: Session, run_id: int, name: MetricName, max_points: int) -> Series:
-    which = {"run": run_id, "name": name.id}
+def _read(session: Session, run_id: int, name: MetricName, max_points: int, after: int) -> Series:
+    which = {"run": run_id, "name": name.id, "after": after}
     points, first, last = session.connection().execute(EXTENT, which).one()
     sampled = points > max_points
     series = Series(name.name, points, sampled)

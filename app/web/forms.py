@@ -81,8 +81,8 @@ def texts(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def defaults() -> dict[str, str]:
-    """What an untouched form holds: the default of each setting, nothing where there is none."""
-    return {control.name: control.default or "" for control in CONTROLS.values()}
+    """What an untouched form holds, without the settings that have no default."""
+    return {control.name: control.default for control in CONTROLS.values() if control.default is not None}
 
 
 def read(form: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,7 @@ def spark(points: Sequence[Point], total_steps: int | None) -> Spark | None:
     if len(points) < 2:
         return None
     thin = points[:: max(1, len(points) // MOST_POINTS)]
-    smooth = _smooth(thin)
+    smooth = smoothed(thin)
     low, high = min(y for _, y in thin), max(y for _, y in thin)
     width = max(total_steps or 0, thin[-1][0]) or 1
 
@@ -47,7 +47,7 @@ def spark(points: Sequence[Point], total_steps: int | None) -> Spark | None:
     )
 
 
-def _smooth(points: Sequence[Point]) -> list[Point]:
+def smoothed(points: Sequence[Point]) -> list[Point]:
     """Exponential moving average, corrected for its start."""
     smooth: list[Point] = []
     average, weight = 0.0, 0.0

@@ -1,0 +1,66 @@
+// The launch form: what the launch will do, asked for again as settings are typed. Without this script the panel
+// shows what the page was made with, and everything else works the same.
+const form = document.querySelector('[data-launch]');
+const WAIT_MS = 200;
+const LONG = new Set(['_token', 'notes', 'data.prompt_template']); // what an address has no room for, or no use
+
+function typed() {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (!LONG.has(name)) query.set(name, value);
+  return query;
+}
+
+/** Text of the panel that the form shows beside its fields as well. */
+function copyFacts() {
+  const panel = document.getElementById('launch-facts');
+  for (const fact of panel.querySelectorAll('[data-fact]')) {
+    for (const copy of form.querySelectorAll(`[data-fact="${fact.dataset.fact}"]`)) copy.textContent = fact.textContent;
+  }
+}
+
+let asked = 0;
+async function refresh() {
+  const mine = ++asked;
+  const answer = await fetch(`/runs/new/facts?${typed()}`, { headers: { Accept: 'text/html' } });
+  if (!answer.ok || mine !== asked) return; // an answer that was overtaken is not news
+  document.getElementById('launch-facts').outerHTML = await answer.text();
+  copyFacts();
+}
+
+let timer = 0;
+form.addEventListener('input', () => {
+  clearTimeout(timer);
+  timer = setTimeout(() => refresh().catch(() => { /* the server is away: the panel stays as it was */ }), WAIT_MS);
+});
+
+// A wheel over a focused number would change it unseen.
+form.addEventListener('wheel', event => {
+  if (event.target.type === 'number') event.target.blur();
+}, { passive: true });
+
+// A link to a field of a folded group opens the group first.
+function reveal(id) {
+  const field = document.getElementById(id);
+  const fold = field?.closest('details');
+  if (fold) fold.open = true;
+  field?.focus();
+}
+form.addEventListener('click', event => {
+  const link = event.target.closest('a[href^="#"]');
+  if (!link) return;
+  event.preventDefault();
+  reveal(decodeURIComponent(link.hash.slice(1)));
+});
+
+form.addEventListener('keydown', event => {
+  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); }
+});
+
+// Some browsers send an empty text for a number's box that holds something else: rather say so than lose it.
+form.addEventListener('submit', event => {
+  const unreadable = [...form.elements].find(field => field.validity?.badInput);
+  if (!unreadable) return;
+  event.preventDefault();
+  reveal(unreadable.id);
+  unreadable.reportValidity();
+});

@@ -1,0 +1,106 @@
+"""What a launch will do, in a few words, from settings that may still be half typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from sqlmodel import Session, func, select
+
+from app import launch_facts
+from app.launch_facts import ModelShape
+from app.models import Dataset, Run
+from app.run_config import DataConfig, LoraConfig, TrainingConfig
+from app.status import ENDED
+from app.web import forms
+from app.web.numbers import NOTHING, number, share
+
+Section = TypeVar("Section", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How many rows are trained on and held out; `exact` only for the split that the import counted."""
+
+    train: int
+    held_out: int
+    exact: bool
+
+
+def facts(session: Session, texts: Mapping[str, str], shape: ModelShape | None) -> dict[str, str]:
+    """By name, as text; a part that cannot be said yet is a dash."""
+    typed = forms.read(texts)
+    training = _section(TrainingConfig, typed.get("training"))
+    lora = _section(LoraConfig, typed.get("lora"))
+    rows = _rows(session, _section(DataConfig, typed.get("data")))
+    return {
+        "starts": _starts(session),
+        "rows": f"{_about(rows)}{number(rows.train)} train, {number(rows.held_out)} held out" if rows else NOTHING,
+        "effective": number(training.effective_batch_size) if training else NOTHING,
+        "batch": _batch(training) if training else NOTHING,
+        "steps": _steps(training, rows) if training else NOTHING,
+        "schedule": _schedule(training, rows) if training else NOTHING,
+        "trained": _trained(lora, shape) if lora else NOTHING,
+    }
+
+
+def _section(model: type[Section], typed: Any) -> Section | None:
+    try:
+        return model.model_validate(typed or {})
+    except ValidationError:
+        return None
+
+
+def _rows(session: Session, data: DataConfig | None) -> Rows | None:
+    dataset = session.get(Dataset, data.dataset) if data else None
+    if data is None or dataset is None:
+        return None
+    counted = {"eval_fraction", "split_seed", "validation_fraction"}
+    exact = all(getattr(data, name) == DataConfig.model_fields[name].default for name in counted)
+    train, held_out = dataset.train_rows, dataset.eval_rows
+    if not exact:
+        held_out = round(dataset.rows * data.eval_fraction)
+        train = round((dataset.rows - held_out) * (1 - data.validation_fraction))
+    return Rows(
+        min(train, data.max_train_rows or train), held_out, exact or (data.max_train_rows or train + 1) <= train
+    )
+
+
+def _about(rows: Rows | None) -> str:
+    return "" if rows is None or rows.exact else "about "
+
+
+def _batch(training: TrainingConfig) -> str:
+    rows, passes = training.per_device_train_batch_size, training.gradient_accumulation_steps
+    return f"{number(rows)} × {number(passes)} = {number(training.effective_batch_size)}"
+
+
+def _steps(training: TrainingConfig, rows: Rows | None) -> str:
+    if training.max_steps is not None:
+        return number(training.max_steps)
+    return _about(rows) + number(launch_facts.total_steps(training, rows.train)) if rows else NOTHING
+
+
+def _schedule(training: TrainingConfig, rows: Rows | None) -> str:
+    if training.max_steps is not None:
+        return f"{number(training.max_steps)}, whatever the epochs"
+    if rows is None:
+        return NOTHING
+    each = number(launch_facts.steps_per_epoch(training, rows.train))
+    return f"{forms.text_of(training.num_train_epochs)} × {_about(rows)}{each} = {_steps(training, rows)}"
+
+
+def _trained(lora: LoraConfig, shape: ModelShape | None) -> str:
+    if shape is None:
+        return "known once loaded"
+    trained = launch_facts.trainable_parameters(lora, shape)
+    if not trained:
+        return "none: no layer has such a name"
+    return f"{number(trained)}, {share(launch_facts.trainable_share(lora, shape), 2)}"
+
+
+def _starts(session: Session) -> str:
+    waiting = session.exec(select(func.count()).select_from(Run).where(Run.status.not_in(ENDED))).one()  # type: ignore[attr-defined]
+    if not waiting:
+        return "starts at once"
+    return f"starts after {waiting} other {'run' if waiting == 1 else 'runs'}"

@@ -1,0 +1,137 @@
+"""What the launch page shows: each setting with what was typed, and what the launch will do. Reads, never writes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app import run_config
+from app.errors import FieldError, Invalid
+from app.models import Dataset
+from app.web import forms, numbers
+from app.web.forms import Control
+
+# Fields of the form that are not settings.
+OTHERS = {"experiment": "Experiment", "name": "Name", "notes": "Notes", "tags": "Tags"}
+LABELS = OTHERS | run_config.LABELS
+
+MOST_ROWS_OF_TEMPLATE = 24
+
+
+@dataclass(frozen=True)
+class Field:
+    """A setting on the page: its control, the text in it, the sentence beside it, and what shares its line."""
+
+    control: Control
+    text: str
+    error: str | None
+    choices: Sequence[str]
+    joined: "Field | None" = None
+
+    @property
+    def name(self) -> str:
+        return self.control.name
+
+    @property
+    def help(self) -> str:
+        return self.control.help
+
+    @property
+    def input_type(self) -> str:
+        """A browser empties a number's box that holds no number; what was typed has to stay."""
+        try:
+            float(self.text or "0")
+        except ValueError:
+            return "text"
+        return "number"
+
+    @property
+    def rows(self) -> int:
+        return min(self.text.count("\n") + 1, MOST_ROWS_OF_TEMPLATE)
+
+    @property
+    def changed(self) -> bool:
+        return self.text != (self.control.default or "")
+
+    @property
+    def said(self) -> str:
+        """The setting in a few words, for the line of a folded group; nothing where it is not set."""
+        name = self.control.label
+        if not name[:2].isupper():
+            name = name[0].lower() + name[1:]
+        if self.control.kind == "switch":
+            return name if self.text == "true" else f"no {name}"
+        if self.control.kind == "prose" and "{" in self.text:
+            return f"own {name}"
+        return f"{name} {self.text}" if self.text else ""
+
+
+@dataclass(frozen=True)
+class FieldGroup:
+    id: str
+    title: str
+    folded: bool
+    fields: tuple[Field, ...]
+
+    @property
+    def wrong(self) -> bool:
+        return any(f.error or (f.joined and f.joined.error) for f in self.fields)
+
+
+def groups(texts: Mapping[str, str], errors: Mapping[str, str], datasets: Sequence[Dataset]) -> list[FieldGroup]:
+    offered = {"data.dataset": [str(dataset.id) for dataset in datasets]}
+
+    def field(control: Control) -> Field:
+        text = texts.get(control.name, control.default or "")
+        joined = forms.JOINED.get(control.name)
+        return Field(
+            control,
+            text,
+            errors.get(control.name),
+            _choices(offered.get(control.name, control.choices), text),
+            field(forms.CONTROLS[joined]) if joined else None,
+        )
+
+    behind = set(forms.JOINED.values())
+    return [
+        FieldGroup(group.id, group.title, group.folded, tuple(field(c) for c in group.controls if c.name not in behind))
+        for group in forms.groups()
+    ]
+
+
+def _choices(offered: Sequence[str], text: str) -> Sequence[str]:
+    """What is chosen stays to be seen, even where it is not offered (any more)."""
+    return offered if text in offered else [text, *offered]
+
+
+def dataset_texts(datasets: Sequence[Dataset]) -> dict[str, str]:
+    return {"": "Choose a data set"} | {str(d.id): f"{d.name}, {numbers.number(d.rows)} rows" for d in datasets}
+
+
+def complaints(texts: Mapping[str, str]) -> list[FieldError]:
+    """What `run_config.parse` finds wrong with the texts."""
+    try:
+        run_config.parse(forms.read(texts), strict=False)
+    except Invalid as invalid:
+        return invalid.errors
+    return []
+
+
+@dataclass(frozen=True)
+class Difference:
+    label: str
+    was: str
+    now: str
+
+
+def differing(texts: Mapping[str, str], source: Mapping[str, str]) -> list[Difference]:
+    """Settings that differ from what the source states."""
+    return [
+        Difference(run_config.label(name), _shown(was), _shown(texts[name]))
+        for name, was in source.items()
+        if name in texts and texts[name] != was
+    ]
+
+
+def _shown(text: str) -> str:
+    if "{" in text:
+        return "own text"
+    return {"true": "on", "false": "off", "": numbers.NOTHING}.get(text, text)

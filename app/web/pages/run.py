@@ -1,0 +1,117 @@
+"""/runs/{id}: the page of a run, its live part, and the forms on it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from sqlmodel import Session
+
+from app import logs, runs
+from app.errors import FieldError, Invalid, NotFound
+from app.settings import Settings
+from app.web.deps import Id, Reading, SettingsDep, Wake, Writing
+from app.web.run_page import view
+from app.web.run_page.log import lines
+from app.web.security import PageForm
+from app.web.templating import page
+
+router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
+
+Rows = Annotated[str, Query(alias="rows")]
+From = Annotated[int, Query(alias="from", ge=0, le=1_000_000)]
+
+
+@router.get("")
+def show(
+    request: Request,
+    run_id: Id,
+    session: Reading,
+    settings: SettingsDep,
+    queue: str = "",
+    order: Rows = "",
+    offset: From = 0,
+) -> HTMLResponse:
+    shown = view.build(session, settings, run_id, order=order, offset=offset)
+    if queue == "unreachable" and shown["run"].status == "queued":
+        shown["warnings"] = [*shown["warnings"], runs.QUEUE_UNREACHABLE]
+    return page(request, "runs/show.html", **shown)
+
+
+@router.get("/live")
+def live(
+    request: Request,
+    run_id: Id,
+    session: Reading,
+    settings: SettingsDep,
+    keep: bool = False,
+    order: Rows = "",
+    offset: From = 0,
+) -> HTMLResponse:
+    """What the page includes, as it is now; with `keep`, without what its script keeps up itself."""
+    shown = view.build(session, settings, run_id, order=order, offset=offset, keep=keep)
+    return page(request, "runs/_live.html", **shown)
+
+
+@router.get("/log")
+def log(run_id: Id, session: Reading, settings: SettingsDep) -> FileResponse:
+    runs.get_run(session, run_id)
+    file = logs.path(settings, run_id)
+    if not file.is_file():
+        raise NotFound(f"Run {run_id} has no log yet.")
+    return FileResponse(file, media_type="text/plain; charset=utf-8", filename=f"run-{run_id}.log")
+
+
+@router.get("/log/lines")
+def log_lines(
+    request: Request, run_id: Id, session: Reading, settings: SettingsDep, after: Annotated[int, Query(ge=0)] = 0
+) -> HTMLResponse:
+    """Lines that came since, as the page shows them."""
+    runs.get_run(session, run_id)
+    found = logs.read_after(settings, run_id, after)
+    return page(request, "runs/_more_log.html", log=lines(found.lines), log_next=found.next)
+
+
+@router.post("/edit")
+def edit(request: Request, run_id: Id, form: PageForm, session: Writing, settings: SettingsDep) -> Response:
+    typed = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in ("name", "notes", "tags")}
+    try:
+        runs.patch_run(session, run_id, typed | {"tags": typed["tags"].split(",")})
+    except Invalid as invalid:
+        session.rollback()
+        return _edit_again(request, session, settings, run_id, typed, invalid.errors)
+    return _to(run_id)
+
+
+def _edit_again(
+    request: Request,
+    session: Session,
+    settings: Settings,
+    run_id: int,
+    typed: dict[str, str],
+    errors: list[FieldError],
+) -> HTMLResponse:
+    shown: dict[str, Any] = view.build(session, settings, run_id)
+    shown |= {"edited": typed, "edit_errors": errors}
+    return page(request, "runs/show.html", status_code=Invalid.status, **shown)
+
+
+@router.post("/cancel")
+def cancel(run_id: Id, _form: PageForm, session: Writing) -> RedirectResponse:
+    runs.cancel_run(session, run_id)
+    return _to(run_id)
+
+
+@router.post("/retry")
+def retry(run_id: Id, form: PageForm, session: Writing, wake: Wake) -> RedirectResponse:
+    runs.retry_run(session, run_id, fresh=form.get("fresh") == "true")
+    return _to(run_id, "" if wake(run_id) else "?queue=unreachable")
+
+
+@router.post("/delete")
+def delete(run_id: Id, _form: PageForm, session: Writing, settings: SettingsDep) -> RedirectResponse:
+    runs.delete_runs(session, settings, [run_id])
+    return RedirectResponse("/", status_code=303)
+
+
+def _to(run_id: int, query: str = "") -> RedirectResponse:
+    return RedirectResponse(f"/runs/{run_id}{query}", status_code=303)

@@ -1,0 +1,8 @@
+"""What the page of a run shows, part by part. Reads rows and files, never writes.
+
+progress   stages, and the figures of a run that is under way
+outcome    base against fine-tuned, memory and time, how it differs from its baseline
+answers    held-out rows with the words that ROUGE-L counts
+curves     the loss as svg, for readers without a script
+log        the last lines of the log
+"""

@@ -1,0 +1,115 @@
+"""The loss as svg: what a reader without a script sees, and everybody until the charts are loaded."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.series import Series
+from app.web.numbers import number
+from app.web.spark import smoothed
+
+WIDTH, HEIGHT = 860, 372
+LEFT, RIGHT, TOP, BOTTOM = 36, 20, 12, 28
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class LossChart:
+    """Paths and ticks in a box of WIDTH x HEIGHT."""
+
+    raw: str
+    smooth: str
+    held_out: str
+    dots: list[Point]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+
+
+@dataclass(frozen=True)
+class Value:
+    """One line of the table behind the chart."""
+
+    step: int
+    epoch: float
+    train: float | None
+    held_out: float | None
+
+
+def loss_chart(train: Series | None, held_out: Series | None, total_steps: int | None) -> LossChart | None:
+    """None before there are two points."""
+    points, held = _points(train), _points(held_out)
+    if len(points) < 2:
+        return None
+    right = max(total_steps or 0, points[-1][0])
+    smooth = smoothed(points)
+    seen = [y for _, y in points + held]
+    ticks = _ticks(min(seen), max(seen))
+    low, high = ticks[0], ticks[-1]
+
+    def place(point: Point) -> Point:
+        x = LEFT + point[0] / right * (WIDTH - LEFT - RIGHT)
+        y = TOP + (high - point[1]) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return round(x, 1), round(y, 1)
+
+    return LossChart(
+        _path([place(p) for p in points]),
+        _path([place(p) for p in smooth]),
+        _path([place(p) for p in held]),
+        [place(p) for p in held],
+        [Tick(place((step, low))[0], number(step)) for step in _steps(right)],
+        [Tick(place((0, value))[1], number(value, _decimals(ticks))) for value in ticks],
+    )
+
+
+def values(train: Series | None, held_out: Series | None, most: int = 24) -> list[Value]:
+    """The steps at which the held-out loss was measured, and some between them."""
+    if train is None:
+        return []
+    measured = dict(zip(held_out.steps, held_out.values, strict=True)) if held_out else {}
+    every = max(1, len(train.steps) // most)
+    rows = zip(train.steps, train.epochs, train.values, strict=True)
+    last = len(train.steps) - 1
+    return [
+        Value(step, epoch, value, measured.get(step))
+        for at, (step, epoch, value) in enumerate(rows)
+        if at % every == 0 or at == last or step in measured
+    ]
+
+
+def _points(series: Series | None) -> list[Point]:
+    if series is None:
+        return []
+    return [(step, value) for step, value in zip(series.steps, series.values, strict=True) if value is not None]
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round values around the data, four to seven of them."""
+    rough = max(high - low, 1e-6) / 4
+    magnitude = 10 ** math.floor(math.log10(rough))
+    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= rough)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
+
+
+def _decimals(ticks: Sequence[float]) -> int:
+    """Enough for neighbours to differ."""
+    return next(places for places in range(12) if round(ticks[1], places) - round(ticks[0], places) > 0)
+
+
+def _steps(total: float) -> list[float]:
+    return [round(total * part / 4) for part in range(5)] if total >= 4 else [0, total]
+
+
+def _path(points: Sequence[Point]) -> str:
+    return "".join(f"{'L' if i else 'M'}{x} {y}" for i, (x, y) in enumerate(points))

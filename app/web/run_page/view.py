@@ -1,0 +1,134 @@
+"""Everything that the templates of a run's page are given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import and_, or_, tuple_
+from sqlmodel import Session, col, func, select
+
+from app import artifacts, logs, runs, workers
+from app.db import now
+from app.models import Attempt, Dataset, Experiment, Run
+from app.series import read_series
+from app.settings import Settings
+from app.status import ENDED, STAGES, RunStatus
+from app.web.numbers import setting
+from app.web.run_page import answers, curves, log, outcome, progress
+
+# Series that a script draws small, with their titles and units.
+SMALL_CHARTS = (
+    ("train/learning_rate", "Learning rate", ""),
+    ("train/grad_norm", "Gradient norm", ""),
+    ("train/tokens_per_second", "Speed", "tokens/s"),
+    ("system/memory", "Memory", "GB"),
+)
+
+
+def build(
+    session: Session, settings: Settings, run_id: int, *, order: str = "", offset: int = 0, keep: bool = False
+) -> dict[str, Any]:
+    """`keep`: leave out what the page's script keeps up itself."""
+    run, experiment = runs.get_with_experiment(session, run_id)
+    return {
+        **_identity(session, run, experiment),
+        **_state(session, run),
+        **_outcome(session, run, experiment),
+        **_files(settings, run),
+        "answers": answers.answers(settings, run, order, offset),
+        "orders": [(name, text) for name, (text, _) in answers.ORDERS.items()],
+        "keep": keep,
+        **({} if keep else _course(session, settings, run)),
+    }
+
+
+def _identity(session: Session, run: Run, experiment: Experiment) -> dict[str, Any]:
+    return {
+        "run": run,
+        "experiment": experiment,
+        "dataset": session.get(Dataset, run.dataset_id) if run.dataset_id else None,
+        "layout": _layout(run),
+        "ended": run.status in ENDED,
+        "warnings": run.warnings,
+        "edited": {"name": run.name, "notes": run.notes, "tags": ", ".join(run.tags)},
+        "edit_errors": [],
+    }
+
+
+def _layout(run: Run) -> str:
+    """Which parts the page has, and in which order."""
+    if run.origin == "imported":
+        return "imported"
+    return "completed" if run.status == RunStatus.COMPLETED else "course"
+
+
+def _state(session: Session, run: Run) -> dict[str, Any]:
+    attempts = select(Attempt).where(Attempt.run_id == run.id).order_by(col(Attempt.number).desc())
+    return {
+        "STAGES": STAGES,
+        "stages": progress.stages(run),
+        "figures": progress.figures(session, run),
+        "epochs": None if run.config["training"].get("max_steps") else run.config["training"].get("num_train_epochs"),
+        "ahead": _ahead(session, run),
+        "workers": any(alive for _, alive in workers.list_workers(session)),
+        "attempts": session.exec(attempts).all(),
+        "now": now(),
+    }
+
+
+def _ahead(session: Session, run: Run) -> int:
+    """How many runs come first, the one that runs included."""
+    place = tuple_(col(Run.queue_position), col(Run.id)) < (run.queue_position, run.id)
+    first = or_(col(Run.status) == RunStatus.RUNNING, and_(col(Run.status) == RunStatus.QUEUED, place))
+    return session.exec(select(func.count()).select_from(Run).where(first)).one()
+
+
+def _outcome(session: Session, run: Run, experiment: Experiment) -> dict[str, Any]:
+    baseline = outcome.baseline_of(session, experiment)
+    compared = outcome.settings_of(run, baseline)
+    return {
+        "comparisons": outcome.comparisons(run, outcome.base_metrics(session, run)),
+        "costs": outcome.costs(run.resources or {}),
+        "baseline": baseline,
+        "settings": compared,
+        "main_settings": outcome.main_settings(compared),
+        "environment": _pairs(run.environment),
+        "command": _command(run, experiment),
+    }
+
+
+def _pairs(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names as they were recorded; what is nested, one line each."""
+    found: list[tuple[str, str]] = []
+    for name, value in environment.items():
+        if isinstance(value, Mapping):
+            found += [(inner, setting(text)) for inner, text in value.items()]
+        else:
+            found.append((name.replace("_", " "), setting(value)))
+    return found
+
+
+def _command(run: Run, experiment: Experiment) -> str:
+    return f'tuneboard launch config.json --experiment "{experiment.name}" --name "{run.name}, again"'
+
+
+def _files(settings: Settings, run: Run) -> dict[str, Any]:
+    assert run.id is not None
+    found = artifacts.list_artifacts(settings, run.id)
+    by_name = {item.name: item for item in found}
+    return {"artifacts": found, "adapter": by_name.get("adapter.zip"), "has_config": "config.json" in by_name}
+
+
+def _course(session: Session, settings: Settings, run: Run) -> dict[str, Any]:
+    """Curves and log as they are when the page is made; a script goes on from there."""
+    assert run.id is not None
+    series = {found.name: found for found in read_series(session, run.id, ["train/loss", "eval/loss"])}
+    train, held_out = series.get("train/loss"), series.get("eval/loss")
+    tail = logs.tail(settings, run.id, log.SHOWN_LINES)
+    return {
+        "loss": curves.loss_chart(train, held_out, run.total_steps),
+        "loss_values": curves.values(train, held_out),
+        "small_charts": SMALL_CHARTS,
+        "log": log.lines(tail.lines),
+        "log_next": tail.next,
+        "log_is_cut": len(tail.lines) == log.SHOWN_LINES,
+    }
