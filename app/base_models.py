@@ -5,11 +5,11 @@ A name is `sample/NAME`, a folder (absolute, or relative to an allowed model fol
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from os.path import isdir
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sqlmodel import Session, col, select
 
@@ -183,3 +183,7 @@ def _hub_names(session: Session, settings: Settings) -> list[str]:
 
 def _is_hub(settings: Settings, name: str) -> bool:
     return not name.startswith("sample/") and not any(isdir(root / name) for root in settings.model_folders)
+
+
+def to_api(model: Description) -> dict[str, Any]:
+    return {"id": model.name, "label": model.name, "kind": model.kind, **asdict(model.files)}

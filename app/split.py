@@ -7,7 +7,8 @@ prompt), so that equal prompts never fall on both sides and the first n of a sid
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # A response shared by both sides counts as a leak from this length on: shorter ones ("Yes.") repeat honestly.
@@ -30,8 +31,12 @@ def normalise(text: str) -> str:
 
 
 def key(text: str) -> bytes:
-    """16 bytes that stand for a normalised text."""
-    return hashlib.blake2b(normalise(text).encode(), digest_size=16).digest()
+    """16 bytes that stand for a text as it is compared."""
+    return key_of_normalised(normalise(text))
+
+
+def key_of_normalised(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def place(seed: int, row_key: bytes) -> float:
@@ -41,7 +46,7 @@ def place(seed: int, row_key: bytes) -> float:
 
 
 def split(
-    keys: Sequence[bytes],
+    keys: Iterable[bytes],
     *,
     seed: int,
     eval_fraction: float,
@@ -53,8 +58,8 @@ def split(
 
     `validation_fraction` is a share of the rows that are not held out.
     """
-    places = [place(seed, row_key) for row_key in keys]
-    order = sorted(range(len(keys)), key=lambda i: (places[i], i))
+    places = array("d", (place(seed, row_key) for row_key in keys))
+    order = sorted(range(len(places)), key=places.__getitem__)  # stable: equal keys stay in file order
     choosing = eval_fraction + (1 - eval_fraction) * validation_fraction
     held_out = [i for i in order if places[i] < eval_fraction]
     validation = [i for i in order if eval_fraction <= places[i] < choosing]

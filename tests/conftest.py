@@ -1,12 +1,15 @@
 """Shared by all tests: settings whose data folder is the test's own, with a migrated database in it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app import migrate
+from app.dataset_import import importing
 from app.db import Database, connect
+from app.models import Dataset
 from app.settings import Settings
 
 
@@ -31,3 +34,21 @@ def database(settings: Settings) -> Iterator[Database]:
     database = connect(settings.database)
     yield database
     database.dispose()
+
+
+@pytest.fixture
+def dataset(settings: Settings, database: Database, tmp_path: Path) -> Dataset:
+    """An imported data set of 60 pairs, files and all; no two prompts or responses alike."""
+    numbers = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    pairs = [
+        (f"Count {a} {b}", f"The {a} comes before the {b} in this row of sixty") for a in numbers[:6] for b in numbers
+    ]
+    source, folder = tmp_path / "pairs.jsonl", settings.dataset_dir(1)
+    source.write_text("".join(json.dumps({"instruction": p, "response": r}) + "\n" for p, r in pairs))
+    folder.mkdir(parents=True)
+    report = importing.run(source, folder, format="jsonl", columns={}, skip=False)
+    with database.writing() as session:
+        dataset = Dataset(id=1, name="pairs", **report)
+        session.add(dataset)
+        session.commit()
+    return dataset

@@ -1,12 +1,15 @@
 """The REST API, /api/v1: every page's doings through the same functions. Each module has one router."""
 
-from app.web.api import config, experiments, health, leaderboard, queue, run_files, runs
+from app.web.api import config, datasets, events, experiments, health, leaderboard, models, queue, run_files, runs
 
 ROUTERS = (
     config.router,
+    models.router,
+    datasets.router,
     experiments.router,
     runs.router,
     run_files.router,
+    events.router,
     queue.router,
     leaderboard.router,
     health.router,

@@ -1,0 +1,50 @@
+"""The child process of an import: reads a file into a folder and prints what became of it as JSON.
+
+{"imported": {...}}, or {"errors": [{"field", "message"}]} for a file that cannot be used, or {"unavailable": "..."}.
+"""
+
+import argparse
+import errno
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app.dataset_import import importing
+from app.errors import Invalid
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m app.dataset_import", description=__doc__)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--format", required=True)
+    parser.add_argument("--columns", type=json.loads, default={})
+    parser.add_argument("--skip-bad-rows", action="store_true")
+    arguments = parser.parse_args()
+    json.dump(_run(arguments), sys.stdout)
+
+
+def _run(arguments: argparse.Namespace) -> dict[str, Any]:
+    try:
+        report = importing.run(
+            arguments.source,
+            arguments.folder,
+            format=arguments.format,
+            columns=arguments.columns,
+            skip=arguments.skip_bad_rows,
+        )
+    except Invalid as error:
+        return {"errors": [asdict(item) for item in error.errors]}
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return {
+            "unavailable": "The disk is full: nothing was stored. Delete finished runs or data sets, then try again"
+        }
+    return {"imported": report}
+
+
+if __name__ == "__main__":
+    main()
