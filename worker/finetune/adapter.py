@@ -1,5 +1,6 @@
 """The LoRA adapter: attached to a base, and carried as peft's own files."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -35,10 +36,17 @@ def attach(model: Any, config: RunConfig) -> Any:
     names = linear_names(model)
     check_targets(names, config.lora.target_modules)
     torch.manual_seed(config.training.seed)
-    peft_config = lora_config(config)
-    if not isinstance(peft_config.target_modules, str):
-        peft_config.fan_in_fan_out = any(isinstance(m, Conv1D) for m in model.modules())
-    return get_peft_model(model, peft_config)
+    return wrap(model, lora_config(config))
+
+
+def wrap(model: Any, peft_config: LoraConfig) -> Any:
+    """peft's get_peft_model, for a base that goes by its id."""
+    model.name_or_path = peft_config.base_model_name_or_path
+    peft_config.fan_in_fan_out = any(type(m) is Conv1D for m in model.modules())  # GPT-2's layers, when not quantised
+    with warnings.catch_warnings():
+        # peft asks the model for an attribute that transformers is renaming.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        return get_peft_model(model, peft_config)
 
 
 def linear_names(model: nn.Module) -> set[str]:

@@ -7,9 +7,8 @@ import copy
 from typing import Any
 
 import torch
-from peft import get_peft_model
 
-from worker.finetune.adapter import adapter_state, restore_adapter
+from worker.finetune.adapter import adapter_state, restore_adapter, wrap
 from worker.finetune.device import free_bytes
 from worker.finetune.quantization import dequantised, quantised_layers
 
@@ -30,7 +29,7 @@ def tuned_writer(model: Any, dtype: torch.dtype) -> Any:
         return model
     config = copy.deepcopy(model.peft_config["default"])
     plain = dequantised(copy.deepcopy(model).unload(), dtype)
-    whole = get_peft_model(plain, config)
+    whole = wrap(plain, config)
     restore_adapter(whole, adapter_state(model))
     return whole.merge_and_unload().eval() if dtype == torch.float32 else whole.eval()
 
