@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from app import experiments, series, waiting
+from app.differences import Interval, intervals
 from app.leaderboard import Leaderboard, RankedRow
 from app.metrics import BY_SHORT, is_better
 from app.models import Experiment, Run
 from app.run_config import flatten
+from app.settings import Settings
 from app.status import ENDED, RunStatus
 from app.web import settings_view
 from app.web.board import comparable
@@ -32,13 +34,22 @@ class Running:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """A run that the best one is held against: by how much its perplexity differs, and how sure that is."""
+
+    run: Run
+    delta: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
 class Best:
     """The leader of the newest group of comparable runs, and what stands between it and the others."""
 
     row: RankedRow
     baseline: Run | None
     differences: list[SettingCell]
-    delta: float | None  # of its perplexity, to the baseline's
+    rivals: list[Rival]
     seeds: int  # finished runs that differ from it in nothing but the seed, itself among them
     seeds_to_come: int
 
@@ -61,13 +72,13 @@ class Highlights:
     changes: list[Change]
 
 
-def highlights(session: Session, leaderboard: Leaderboard) -> Highlights:
-    """`leaderboard` is sorted by perplexity, best first."""
+def highlights(session: Session, settings: Settings, leaderboard: Leaderboard) -> Highlights:
+    """`leaderboard` is sorted by perplexity, best first; its first two rows are enough."""
     running, queued = waiting.running(session), waiting.waiting(session)
     return Highlights(
         _running(session, *running[0]) if running else None,
         [run for run, _ in queued],
-        _best(session, leaderboard),
+        _best(session, settings, leaderboard),
         _changes(session),
     )
 
@@ -92,10 +103,10 @@ def _running(session: Session, run: Run, experiment: Experiment) -> Running:
     )
 
 
-def _best(session: Session, leaderboard: Leaderboard) -> Best | None:
+def _best(session: Session, settings: Settings, leaderboard: Leaderboard) -> Best | None:
     if not leaderboard.groups or not leaderboard.groups[0].rows:
         return None
-    row = leaderboard.groups[0].rows[0]
+    row, *others = leaderboard.groups[0].rows
     if row.values.get(PERPLEXITY.name) is None:
         return None
     baseline = experiments.baselines(session, [row.experiment]).get(row.run.experiment_id)
@@ -104,10 +115,21 @@ def _best(session: Session, leaderboard: Leaderboard) -> Best | None:
         row,
         baseline,
         settings_view.differences(row.run, baseline),
-        perplexity_delta(row.run, baseline),
+        _rivals(settings, row.run, [*([baseline] if baseline else []), *(other.run for other in others)]),
         1 + sum(run.status == RunStatus.COMPLETED for run in alike),
         sum(run.status in (RunStatus.QUEUED, RunStatus.RUNNING) for run in alike),
     )
+
+
+def _rivals(settings: Settings, run: Run, others: Sequence[Run]) -> list[Rival]:
+    """Each once; those that do not compare with it are none."""
+    rivals = {}
+    for other in others:
+        delta = perplexity_delta(run, other)
+        if delta is not None and other.id not in rivals:
+            interval = intervals(settings, run.id or 0, other.id or 0).get(PERPLEXITY.short)
+            rivals[other.id] = Rival(other, delta, interval)
+    return list(rivals.values())
 
 
 def _differing_in_seed(session: Session, run: Run) -> list[Run]:

@@ -45,6 +45,7 @@ STUDY: tuple[tuple[str, dict[str, Any], float, float, float, int, float, str], .
     ("Exp 5", {"lora.r": 16, "lora.lora_alpha": 32}, 18.2, 0.43, 0.52, 50, 4.8, "Higher rank - best performance"),
     ("Exp 6", {"training.num_train_epochs": 5.0}, 17.8, 0.44, 0.53, 75, 4.2, "More epochs - best overall"),
 )
+HELD_OUT = 250
 BASE = {"perplexity": 45.2, "bleu": 0.23, "rouge_l": 0.31}
 SERIES = (
     "train/loss",
@@ -105,15 +106,16 @@ def _config(dataset: Dataset, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finished(session: Session, settings: Settings, study: Experiment, dataset: Dataset) -> None:
+    note = "Are the held-out rows typical?"
+    other = _run(session, study, dataset, "Baseline, split 7", {"data.split_seed": 7}, note, 11)
+    _complete(session, other, {"perplexity": 18.4, "bleu": 0.42, "rouge_l": 0.52}, 45, 4.2, OTHER_FINGERPRINT)
     for number, (name, changes, perplexity, bleu, rouge_l, minutes, memory, note) in enumerate(STUDY):
         tuned = {"perplexity": perplexity, "bleu": bleu, "rouge_l": rouge_l}
         run = _run(session, study, dataset, name, changes, note, hours_ago=9.0 - number)
         _complete(session, run, tuned, minutes, memory, FINGERPRINT)
-        _files(settings, run)
-    other = _run(
-        session, study, dataset, "Baseline, split 7", {"data.split_seed": 7}, "Are the held-out rows typical?", 1.5
-    )
-    _complete(session, other, {"perplexity": 18.4, "bleu": 0.42, "rouge_l": 0.52}, 45, 4.2, OTHER_FINGERPRINT)
+        _files(settings, run, tuned)
+        if name == "Baseline":
+            study.baseline_run_id = run.id
 
 
 def _unfinished(session: Session, settings: Settings, study: Experiment, dataset: Dataset) -> Run:
@@ -261,11 +263,48 @@ def _names(session: Session) -> dict[str, int]:
     return ids
 
 
-def _files(settings: Settings, run: Run) -> None:
+def _files(settings: Settings, run: Run, tuned: dict[str, float]) -> None:
     folder = settings.run_dir(run.id or 0) / "artifacts"
     folder.mkdir(parents=True)
     (folder / "adapter.zip").write_bytes(bytes(250_000))
     (folder / "config.json").write_text(json.dumps(run.config))
+    base, answers = _row_scores(0, BASE), _row_scores(run.id or 0, tuned)
+    lines = [json.dumps(_prediction(row, base[row], answers[row])) for row in range(HELD_OUT)]
+    (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _prediction(row: int, base: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
+    reference = f"Tiredness, weakness and, in about {row % 60} of 100 people, cold hands or feet."
+    return {
+        "row": row,
+        "prompt": f"<|user|>\nWhat are the usual first symptoms of condition {row}?</s>\n<|assistant|>\n",
+        "reference": reference,
+        "base": f"Condition {row} is a condition. It is important to eat healthy foods and weakness.",
+        "finetuned": reference.replace("weakness", "pale skin"),
+        "prompt_tokens": list(range(1, 20)),
+        "reference_tokens": list(range(1, 1 + tuned["tokens"])),
+        "scores": {"base": base, "finetuned": tuned},
+    }
+
+
+def _row_scores(seed: int, metrics: dict[str, float]) -> list[dict[str, Any]]:
+    """Scores by row that add up to the metrics: what a row is like is shared by all runs, the rest is the run's own."""
+    shared, own = random.Random(1), random.Random(seed)
+    tokens = [shared.randint(40, 110) for _ in range(HELD_OUT)]
+    losses = [math.log(metrics["perplexity"]) + shared.gauss(0, 0.6) + own.gauss(0, 0.22) for _ in tokens]
+    gap = math.log(metrics["perplexity"]) - sum(loss * n for loss, n in zip(losses, tokens, strict=True)) / sum(tokens)
+    rouge = [metrics["rouge_l"] + shared.gauss(0, 0.12) + own.gauss(0, 0.05) for _ in tokens]
+    shift = metrics["rouge_l"] - sum(rouge) / HELD_OUT
+    return [
+        {"nll": (loss + gap) * n, "tokens": n, "rouge_l": score + shift, "bleu": _ngrams(own, n, metrics["bleu"])}
+        for loss, n, score in zip(losses, tokens, rouge, strict=True)
+    ]
+
+
+def _ngrams(noise: random.Random, length: int, bleu: float) -> list[int]:
+    totals = [length - order for order in range(4)]
+    shares = [bleu**power * noise.uniform(0.9, 1.1) for power in (0.4, 0.8, 1.2, 1.6)]
+    return [*(round(total * share) for total, share in zip(totals, shares, strict=True)), *totals, length, length]
 
 
 def _fail(session: Session, settings: Settings, run: Run) -> None:

@@ -20,6 +20,7 @@ function count() {
   const chosen = boxes.filter(box => box.checked).length;
   for (const bar of document.querySelectorAll('[data-selection]')) {
     bar.querySelector('[data-count]').textContent = chosen;
+    bar.querySelector('[data-scripted]').hidden = false;
     for (const button of bar.querySelectorAll('button')) button.disabled = chosen === 0;
   }
 }

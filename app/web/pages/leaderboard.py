@@ -18,13 +18,16 @@ from app.status import RunStatus
 from app.web.board import board
 from app.web.board_query import BoardQuery
 from app.web.deps import DatabaseDep, Reading, SettingsDep, Writing
-from app.web.highlights import highlights
+from app.web.highlights import Highlights, highlights
 from app.web.security import PageForm
 from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)
 
 ROWS_PER_PAGE = 200
+
+# As the line under the title counts them.
+STATES = (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 @router.get("/")
@@ -36,24 +39,26 @@ def show(request: Request, session: Reading, settings: SettingsDep, database: Da
     return page(
         request,
         "board/show.html",
-        shown=_highlights(session, query),
+        shown=_highlights(session, settings, query),
         experiments=experiments.list_experiments(session),
         picked=_picked(session, query.runs),
         counts=_counts(session, query.runs),
         statuses=list(RunStatus),
         disk=disk_use(settings),
-        **_table(session, query),
+        **_table(session, settings, query),
     )
 
 
 @router.get("/live/strip")
-def live_strip(request: Request, session: Reading) -> HTMLResponse:
-    return page(request, "board/_strip.html", shown=_highlights(session, BoardQuery.read(request.query_params)))
+def live_strip(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
+    return page(
+        request, "board/_strip.html", shown=_highlights(session, settings, BoardQuery.read(request.query_params))
+    )
 
 
 @router.get("/live/board")
-def live_board(request: Request, session: Reading) -> HTMLResponse:
-    return page(request, "board/_table.html", **_table(session, BoardQuery.read(request.query_params)))
+def live_board(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
+    return page(request, "board/_table.html", **_table(session, settings, BoardQuery.read(request.query_params)))
 
 
 @router.get("/live/machine")
@@ -87,20 +92,20 @@ def _ask_before_deleting(
     return page(request, "board/delete.html", runs=chosen, size=size, query=back)
 
 
-def _table(session: Session, query: BoardQuery) -> dict[str, Any]:
+def _table(session: Session, settings: Settings, query: BoardQuery) -> dict[str, Any]:
     ranked = leaderboard.build(session, query.runs, sort=query.sort, limit=ROWS_PER_PAGE, cursor=query.cursor or None)
     return {
         "query": query,
-        "view": board(session, ranked),
+        "view": board(session, settings, ranked),
         "total": ranked.total,
         "next_cursor": ranked.next_cursor,
         "many": not query.experiment and session.exec(select(func.count()).select_from(Experiment)).one() > 1,
     }
 
 
-def _highlights(session: Session, query: BoardQuery) -> Any:
+def _highlights(session: Session, settings: Settings, query: BoardQuery) -> Highlights:
     """Of the picked experiment, whatever else the table is narrowed to or sorted by."""
-    return highlights(session, leaderboard.build(session, RunFilter(query.runs.experiment), limit=1))
+    return highlights(session, settings, leaderboard.build(session, RunFilter(query.runs.experiment), limit=2))
 
 
 def _picked(session: Session, chosen: RunFilter) -> Experiment | None:
@@ -115,7 +120,7 @@ def _counts(session: Session, chosen: RunFilter) -> dict[RunStatus, int]:
     joined = col(Run.experiment_id) == col(Experiment.id)
     statement = select(Run.status, func.count()).join(Experiment, joined).where(*chosen.conditions())
     found = dict(session.exec(statement.group_by(col(Run.status))).all())
-    return {status: found[status] for status in RunStatus if status in found}
+    return {status: found[status] for status in STATES if status in found}
 
 
 def _first_steps(request: Request, session: Session, settings: Settings, database: Database) -> HTMLResponse:
