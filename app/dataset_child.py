@@ -1,6 +1,5 @@
 """Runs the import's child process: a hostile or huge file costs its memory and time, not the server's."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -46,8 +45,3 @@ def _died(code: int) -> str:
     if code < 0:
         return f"The import was stopped by signal {-code}, perhaps for want of memory: nothing was stored"
     return "The import stopped unexpectedly: nothing was stored. The server's log says why"
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

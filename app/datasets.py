@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Integer, type_coerce
+from sqlalchemy import Integer, text, type_coerce
 from sqlmodel import Session, col, func, select
 
 from app import dataset_child
@@ -139,16 +139,15 @@ def sweep(session: Session, settings: Settings) -> None:
     session.rollback()
 
 
-def ensure_sample(session: Session, settings: Settings) -> Dataset:
-    """The bundled data set, imported unless it is there already."""
-    sha256 = dataset_child.sha256(SAMPLE_FILE)
-    known = session.exec(select(Dataset).where(Dataset.sha256 == sha256).order_by(col(Dataset.id))).first()
+def ensure_sample(session: Session, settings: Settings) -> None:
+    """The bundled data set, imported at the first start only: one that a person deleted stays away."""
+    ever_had_one = session.execute(text("SELECT 1 FROM sqlite_sequence WHERE name = 'dataset'")).first()
     session.rollback()
-    if known is not None:
-        return known
+    if ever_had_one:
+        return
     with staging(settings) as folder:
         request = ImportRequest.of({"name": SAMPLE_NAME}, SAMPLE_FILE.name)
-        return import_file(session, settings, SAMPLE_FILE, folder, request)
+        import_file(session, settings, SAMPLE_FILE, folder, request)
 
 
 def to_api(dataset: Dataset, runs: int) -> dict[str, Any]:

@@ -142,7 +142,8 @@ class _Window:
         if not found:
             raise Unreadable(f"Line {self.line}: the array is not closed; the file seems to be cut off")
         if found != character:
-            raise Unreadable(f"Line {self.line}: '{character}' is missing before '{found}'; this is not a JSON array")
+            wanted = "',' or ']'" if character == "]" else f"'{character}'"
+            raise Unreadable(f"Line {self.line}: {wanted} is missing before '{found}'; this is not a JSON array")
         self._at += 1
 
     def value(self) -> Any:
@@ -155,6 +156,8 @@ class _Window:
                     raise self._broken(error) from None
                 continue
             if end < len(self._text) or not self._more():
+                if end - self._at > MAX_ROW_BYTES:
+                    value = _Refused(TOO_LONG)
                 self._at = end
                 if isinstance(value, _Refused):
                     raise value
@@ -162,10 +165,10 @@ class _Window:
 
     def _broken(self, error: Exception) -> Unreadable:
         position = error.pos if isinstance(error, json.JSONDecodeError) else self._at
-        line = self.line + self._text.count("\n", self._at, position)
-        if position >= len(self._text.rstrip()):
-            return Unreadable(f"Line {line}: the array is not closed; the file seems to be cut off")
         message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        line = self.line + self._text.count("\n", self._at, position)
+        if position >= len(self._text.rstrip()) or message.startswith("Unterminated string"):
+            return Unreadable(f"Line {line}: the array is not closed; the file seems to be cut off")
         return Unreadable(f"Line {line}: is not valid JSON: {message}; the rows after it cannot be found")
 
     def _more(self) -> bool:
