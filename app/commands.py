@@ -10,6 +10,7 @@ from typing import Any
 from app import demo as demonstration
 from app import tables
 from app import up as everything
+from app.address import listen
 from app.client import Client
 from app.errors import Invalid
 from app.settings import Settings
@@ -21,6 +22,7 @@ def up(settings: Settings, _: Namespace) -> int:
 
 
 def web(settings: Settings, _: Namespace) -> int:
+    listen(settings).close()  # a refusal comes before any work
     everything.prepare(settings)
     from app.web.server import serve  # no other command needs the web framework in memory
 

@@ -1,5 +1,6 @@
 """`tuneboard demo`: three real runs on the bundled sample, launched and watched through the REST API."""
 
+import hashlib
 import math
 import signal
 import subprocess
@@ -14,16 +15,16 @@ from rich.console import Console
 from app import tables
 from app.address import listen, url
 from app.client import Client
+from app.datasets import SAMPLE_FILE
 from app.errors import Unavailable
 from app.processes import spawn, stop
 from app.run_config import nest
 from app.settings import Settings
 from app.status import RunStatus
-from app.up import ask, make_data_dir
+from app.up import ask, make_data_dir, missing
 from app.watch import watch
 
 EXPERIMENT = "Demo: which learning rate and rank?"
-SAMPLE = "clinic_pairs"
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
@@ -90,7 +91,8 @@ def _wait_until_ready(settings: Settings, server: subprocess.Popen[bytes]) -> No
         if server.poll() is not None:
             sys.exit(server.returncode or 1)  # it has said why
         if time.monotonic() > deadline:
-            raise Unavailable(f"Not ready after {READY_SECONDS:.0f} s, see {settings.data_dir / 'up.log'}: {answer[1]}")
+            log = settings.data_dir / "up.log"
+            raise Unavailable(f"Not ready after {READY_SECONDS:.0f} s ({missing(answer[1])}), see {log}.")
         time.sleep(0.1)
 
 
@@ -132,7 +134,9 @@ def _launch_missing(client: Client, experiment: str) -> bool:
 def _sample(client: Client) -> int:
     """The bundled data set, which every start makes sure of."""
     there = client.get("/datasets", limit=1000)["items"]
-    return int(next(item["id"] for item in there if item["name"] == SAMPLE))
+    with SAMPLE_FILE.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return int(next(item["id"] for item in there if item["sha256"] == sha256))
 
 
 def _runs(client: Client, experiment: str) -> list[Json]:

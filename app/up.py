@@ -2,13 +2,16 @@
 
 import http.client
 import importlib.util
+import json
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from app import broker
+from app import broker, datasets
 from app.address import listen, url
+from app.db import connect
 from app.errors import Conflict, Unavailable
 from app.migrate import upgrade
 from app.processes import exclusive, waiting_lock
@@ -59,15 +62,20 @@ def make_data_dir(settings: Settings) -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """A current database; one process at a time, the others wait for it."""
+    """A current database and the bundled data set; one process at a time, the others wait for it."""
     make_data_dir(settings)
     with waiting_lock(settings.data_dir / "prepare.lock"):
         upgrade(settings)
+        database = connect(settings.database)
+        with database.writing() as session:
+            datasets.sweep(session, settings)
+            datasets.ensure_sample(session, settings)
+        database.dispose()
 
 
 def announcer(settings: Settings, say: Callable[[str], None]) -> Callable[[], None]:
     """Says once that all is ready, and where; says once what is missing when that takes long."""
-    began = time.monotonic()
+    late_at = time.monotonic() + READY_SECONDS
     said: set[str] = set()
 
     def tick() -> None:
@@ -77,11 +85,19 @@ def announcer(settings: Settings, say: Callable[[str], None]) -> Callable[[], No
         if status == http.HTTPStatus.OK:
             said.add("ready")
             say(f"Tuneboard is up: {url(settings)} (data in {settings.data_dir}; Ctrl-C stops it)")
-        elif "late" not in said and time.monotonic() - began > READY_SECONDS:
+        elif "late" not in said and time.monotonic() > late_at:
             said.add("late")
-            say(f"Still not ready after {READY_SECONDS:.0f} s: {body or 'the web server does not answer'}")
+            say(f"Still not ready after {READY_SECONDS:.0f} s: {missing(body)}")
 
     return tick
+
+
+def missing(readiness: str) -> str:
+    """What /readyz found wanting, in words."""
+    if not readiness:
+        return "the web server does not answer"
+    parts: dict[str, dict[str, Any]] = json.loads(readiness)["parts"]
+    return "; ".join(f"{name}: {part['state']}" for name, part in parts.items() if not part["up"])
 
 
 def ask(settings: Settings, path: str) -> tuple[int, str]:

@@ -30,11 +30,16 @@ def survivors(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+            if process.pid != os.getpid() and is_marked(process, mark):
                 found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        except psutil.Error:
             continue
     return found
+
+
+def is_marked(process: psutil.Process, mark: str) -> bool:
+    """By its environment or its arguments: a Redis server overwrites the former with its title."""
+    return process.environ().get(MARK) == mark or mark in " ".join(process.cmdline())
 
 
 def until(what: Callable[[], object], seconds: float = 20) -> None:
