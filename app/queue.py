@@ -25,6 +25,7 @@ def celery_app(broker_url: str) -> Celery:
         worker_concurrency=1,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         broker_transport_options={"socket_connect_timeout": 1, "socket_timeout": 5},
         task_publish_retry=False,
     )

@@ -9,9 +9,11 @@ import signal
 import socket
 import sys
 import time
+import warnings
 from typing import Any
 
 from celery import signals
+from celery.platforms import SecurityWarning
 
 from app.db import connect
 from app.migrate import is_current
@@ -27,7 +29,7 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 1000
 FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 # One line a message is what these would add to every run.
-QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.redirected", "celery.bootsteps", "kombu", "httpx")
+QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.bootsteps", "kombu", "alembic")
 
 
 def main() -> int:
@@ -93,6 +95,8 @@ def _log_to_stdout() -> None:
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     signals.setup_logging.connect(_keep_logging)
+    # It warns root of pickled messages; ours are JSON.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def _keep_logging(**_: Any) -> None:

@@ -12,6 +12,7 @@ from app.models import Dataset, Run
 from app.rows import ROWS_FILE
 from app.run_config import RunConfig, parse
 from app.settings import Settings
+from worker.series import POINTS_FILE
 
 # What the interpreter is started with; tests put a stand-in that trains nothing in its place.
 TRAINING = ("-m", "worker")
@@ -56,6 +57,7 @@ def clear(job: Job) -> None:
     """Remove what earlier attempts left, for a start from zero."""
     for name in ("checkpoints", "artifacts"):
         shutil.rmtree(job.run_dir / name, ignore_errors=True)
+    (job.run_dir / POINTS_FILE).unlink(missing_ok=True)
 
 
 def write_config(job: Job) -> None:

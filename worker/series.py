@@ -1,5 +1,8 @@
 """Points on their way into the table. A point replaces that of the same step: repeated steps never double."""
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -9,6 +12,23 @@ from sqlmodel import Session, col
 from app.models import MetricName, MetricPoint
 from worker.protocol import Points
 from worker.values import finite
+
+# Where the child writes each point before it reports it: {"name", "step", "epoch", "time", "value"}, one a line.
+POINTS_FILE = "metrics.jsonl"
+
+
+def recorded(run_dir: Path) -> Iterator[Points]:
+    """What earlier attempts measured: a worker that was killed takes the last second of reports with it, and the
+    next attempt starts after the checkpoint, which may know more than the table."""
+    path = run_dir / POINTS_FILE
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):  # the last one may be cut
+                point = json.loads(line)
+                values = {point["name"]: point["value"]}
+                yield Points(step=point["step"], epoch=point["epoch"], time=point["time"], values=values)
 
 
 class Series:

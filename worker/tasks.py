@@ -25,6 +25,7 @@ from worker.job import Job
 from worker.protocol import Downloaded, Result
 from worker.recorder import Recorder
 from worker.run_log import RunLog
+from worker.series import recorded
 from worker.storage import insist, is_full
 from worker.values import Values
 from worker.verdict import DISK_FULL, Completed, Died, Failed, Stopped, Verdict, is_disk_full
@@ -57,7 +58,7 @@ def _attempt(context: Context, claim: Claim) -> None:
     context.claim = claim
     try:
         status = _train(context, claim)
-        log.info("run %d: %s", claim.run_id, status)
+        log.info("run %d: attempt %d ends, the run is %s", claim.run_id, claim.attempt, status)
     except ClaimLost as lost:
         log.warning("%s: its child was ended and nothing more is written", lost)
     except Exception as error:
@@ -95,6 +96,8 @@ def _verdict(context: Context, claim: Claim, run_log: RunLog) -> Verdict:
     except TuneboardError as error:
         return Failed(_refused(error))
     recorder = _recorder(context, claim, run_log)
+    for points in recorded(task.run_dir):
+        recorder.take(points)
     local = None if located.kind == "hub" else located.folder
     verdict = _run_children(context, claim, recorder, task, local)
     insist(context, recorder.write)
@@ -136,8 +139,7 @@ def _run_children(context: Context, claim: Claim, recorder: Recorder, task: Job,
 def _conclude(context: Context, claim: Claim, run_dir: Path, verdict: Verdict) -> RunStatus:
     match verdict:
         case Completed(answer=Result() as result):
-            with context.db.reading() as session:
-                artifacts.publish(session, run_dir, claim.run_id)
+            artifacts.publish(run_dir)
             return insist(context, lambda s: claims.complete(s, claim, result.results, result.resources))
         case Failed(error=error):
             return insist(context, lambda s: claims.fail(s, claim, error))

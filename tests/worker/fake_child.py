@@ -17,6 +17,7 @@ import ctypes
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -98,12 +99,16 @@ class FakeChild:
         time.sleep(self.plan["step_seconds"])
         with (self.dir / "pids.log").open("a") as pids:
             pids.write(f"{os.getpid()} {self.step}\n")
-        if self.step % self.plan["checkpoint_every"] == 0:
-            self.save()
         epoch, spent = self.step / self.plan["steps"], self.step * self.plan["step_seconds"]
         self.say(protocol.Progress(step=self.step, total_steps=self.plan["steps"], epoch=epoch, eta_seconds=1.0))
         values = {"train/loss": loss_of(self.state), "train/learning_rate": 1e-4}
+        with (self.dir / "metrics.jsonl").open("a") as points:
+            for name, value in values.items():
+                point = {"name": name, "step": self.step, "epoch": epoch, "time": spent, "value": value}
+                points.write(json.dumps(point) + "\n")
         self.say(protocol.Points(step=self.step, epoch=epoch, time=spent, values=values))
+        if self.step % self.plan["checkpoint_every"] == 0:
+            self.save()
 
     def rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -161,6 +166,8 @@ class FakeChild:
         folder.mkdir(exist_ok=True)
         with zipfile.ZipFile(folder / "adapter.zip", "w") as adapter:
             adapter.writestr("adapter_config.json", json.dumps({"state": self.state}))
+        for name in ("config.json", "metrics.jsonl"):
+            shutil.copyfile(self.dir / name, folder / name)
         (folder / "predictions.jsonl").write_text(json.dumps({"row": 0, "finetuned": str(self.state)}) + "\n")
         tuned = {"perplexity": 10 + loss_of(self.state), "bleu": 0.5, "rouge_l": 0.5, "loss": 2.3}
         base = {"perplexity": 30.0, "bleu": 0.01, "rouge_l": 0.1, "loss": 3.4}
