@@ -44,7 +44,7 @@ class Client:
             raise Unavailable(
                 f"No Tuneboard answers at {self.url} ({error}): start it with `tuneboard up`, or give --port."
             ) from None
-        if response.is_error:
+        if response.is_error or not _kind(response).startswith("application/json"):
             raise Refused(_refusal(response))
         answer: Json = response.json()
         return answer
@@ -52,9 +52,13 @@ class Client:
 
 def _refusal(response: httpx.Response) -> str:
     """An application/problem+json as a sentence, with one part for each field that is wrong."""
-    if not response.headers.get("content-type", "").startswith("application/problem+json"):
+    if not _kind(response).startswith("application/problem+json"):
         return f"{response.url} answered {response.status_code}: is that Tuneboard?"
     problem = response.json()
     fields = [f"{error['field']}: {error['message']}" for error in problem.get("errors", [])]
     said = "; ".join(fields) or str(problem.get("detail") or problem.get("title"))
     return f"{said} Set TUNEBOARD_TOKEN." if response.status_code == httpx.codes.UNAUTHORIZED else said
+
+
+def _kind(response: httpx.Response) -> str:
+    return str(response.headers.get("content-type", ""))
