@@ -32,10 +32,10 @@ def turns(value: Any) -> tuple[Message, ...]:
 
 def _turn(number: int, turn: Any) -> Message:
     if not isinstance(turn, Mapping):
-        raise ValueError(f"has a turn {number} that is not an object with role and content")  # noqa: TRY004 - a bad row, not a bug
+        raise ValueError(f"has a turn {number} that is not an object")  # noqa: TRY004 - a bad row, not a bug
     role = turn.get("role", turn.get("from"))
     content = turn.get("content", turn.get("value"))
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise ValueError(f"has the role {str(role)[:40]!r} in turn {number}; known are {', '.join(ROLES)}")
     if not isinstance(content, str):
         raise ValueError(f"has no text in turn {number}")  # noqa: TRY004
