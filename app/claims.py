@@ -162,7 +162,9 @@ def next_queued(session: Session) -> int | None:
 
 def _end(session: Session, claim: Claim, status: RunStatus, reason: str, values: Mapping[str, Any]) -> RunStatus:
     over = now()
-    released = {"owner": None, "lease_boot": None, "lease_until": None, "stage": None, "eta_seconds": None}
+    released: dict[str, Any] = {"owner": None, "lease_boot": None, "lease_until": None, "eta_seconds": None}
+    if status not in (RunStatus.FAILED, RunStatus.CANCELLED):
+        released["stage"] = None  # of a run that was cut short, people want to know where
     finished = None if status is RunStatus.QUEUED else over
     update_run(session, claim, {**released, "status": status, "finished_at": finished, **values})
     _update_attempt(session, claim, {"status": status, "finished_at": over, "reason": reason})

@@ -65,8 +65,9 @@ class Recorder:
             case Environment(values=values):
                 self._environment |= finite(values)
                 self._changes["environment"] = self._environment
-            case BaselineMeasured():
+            case BaselineMeasured(key=key):
                 self._baselines.append(event)
+                self._changes["baseline_key"] = key
             case Result() | Downloaded() | Failure():
                 self._take_end(event)
 

@@ -64,6 +64,7 @@ def _measure_base(job: Prepared, folder: Path, clock: Clock, reporter: Reporter)
     key = job.keys.baseline_key
     if stored := baseline.load(folder, key):
         reporter.log("The base model's measurement is known already.")
+        reporter.baseline(key, stored.measurement.metrics)
         return stored
     model = job.base.model
     with clock.evaluating(), explained("measuring the base model"):
