@@ -31,9 +31,10 @@ def web(settings: Settings, _: Namespace) -> int:
 
 
 def worker(settings: Settings, _: Namespace) -> int:
+    command = everything.worker_command()
     if settings.redis_url:
         everything.prepare(settings)
-        os.execv(everything.WORKER[0], everything.WORKER)  # noqa: S606 - with nothing to supervise, become the worker
+        os.execv(command[0], command)  # noqa: S606 - with nothing to supervise, become the worker
     everything.work(settings)
     return 0
 

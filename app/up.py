@@ -18,7 +18,6 @@ from app.processes import exclusive, waiting_lock
 from app.settings import Settings
 from app.supervisor import Part, Supervisor, to_terminal
 
-WORKER = [sys.executable, "-m", "worker.app"]
 READY_SECONDS = 30.0
 
 
@@ -41,13 +40,17 @@ def work(settings: Settings) -> None:
 
 
 def queue_parts(settings: Settings) -> list[Part]:
-    if importlib.util.find_spec("torch") is None:
-        raise Unavailable("The worker's libraries are not installed: pip install -e '.[worker]' brings them.")
-    worker = Part("worker", WORKER)
+    worker = Part("worker", worker_command())
     if settings.redis_url:
         return [worker]
     command = broker.command(settings)
     return [Part("broker", command, ready=partial(broker.answers, settings), lock=broker.lock_path(settings)), worker]
+
+
+def worker_command() -> list[str]:
+    if importlib.util.find_spec("torch") is None:
+        raise Unavailable("The worker's libraries are not installed: pip install -e '.[worker]' brings them.")
+    return [sys.executable, "-m", "worker.app"]
 
 
 def web() -> Part:
