@@ -14,7 +14,8 @@ COPY migrations migrations
 COPY templates templates
 COPY samples samples
 COPY --from=assets /tuneboard/app/static/vendor app/static/vendor
-RUN pip install --no-cache-dir --constraint constraints.txt --editable . \
+# pyarrow: uploads may be Parquet.
+RUN pip install --no-cache-dir --constraint constraints.txt --editable . pyarrow \
     && useradd --uid 1000 --create-home tuneboard \
     && install --directory --owner=tuneboard /data
 USER tuneboard
