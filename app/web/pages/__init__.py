@@ -1,11 +1,13 @@
 """The pages: server-rendered, usable without scripts. Each reads rows and shows a template; forms post and redirect."""
 
-from app.web.pages import chip, launch, leaderboard, login, queue, run
+from app.web.pages import chip, datasets, experiments, launch, leaderboard, login, queue, run
 
 ROUTERS = (
     leaderboard.router,
     launch.router,  # before the run's: its path would be taken for an id
     run.router,
+    experiments.router,
+    datasets.router,
     queue.router,
     login.router,
     chip.router,

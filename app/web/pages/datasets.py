@@ -1,0 +1,110 @@
+"""The data sets: the list with the form that adds one, and one with its statistics and its rows."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlmodel import Session
+from starlette.exceptions import HTTPException
+
+from app import dataset_rows, datasets
+from app.dataset_import.formats import FORMATS
+from app.dataset_import.shapes import NAMES
+from app.errors import FieldError, Invalid, TooLarge, TuneboardError, Unavailable, WrongMediaType
+from app.settings import Settings
+from app.web import secrets, uploads
+from app.web.deps import DatabaseDep, Id, Reading, SettingsDep, Writing
+from app.web.security import PageForm
+from app.web.templating import page
+
+router = APIRouter(prefix="/datasets", include_in_schema=False)
+
+LISTED = 1000
+ROWS_PER_PAGE = 25
+COLUMN = "column."  # in front of the form's fields for unusual column names
+
+
+@router.get("")
+def index(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
+    return _index(request, session, settings)
+
+
+@router.post("")
+async def create(request: Request, database: DatabaseDep, settings: SettingsDep) -> Response:
+    """Import an upload. What is wrong with it is said beside the form, with what was typed still there."""
+    async with contextmanager_in_threadpool(datasets.staging(settings)) as folder:
+        upload = await uploads.receive(request, folder, settings.max_upload)
+        typed = dict(upload.fields)
+        if not secrets.is_form_token(settings, typed.pop("_token", "")):
+            raise HTTPException(403, "This form is older than a week, or not ours. Load its page again, then send it.")
+        upload.fields = _import_fields(typed)
+        try:
+            dataset = await run_in_threadpool(uploads.import_upload, database, settings, upload, folder)
+        except (Invalid, WrongMediaType, TooLarge, Unavailable) as refusal:
+            return await run_in_threadpool(_refused, request, database, settings, typed, refusal)
+    return RedirectResponse(f"/datasets/{dataset.id}", status_code=303)
+
+
+@router.get("/{dataset_id}")
+def show(
+    request: Request,
+    dataset_id: Id,
+    session: Reading,
+    settings: SettingsDep,
+    search: str = "",
+    cursor: str | None = None,
+) -> HTMLResponse:
+    dataset = datasets.get(session, dataset_id)
+    folder = settings.dataset_dir(dataset_id)
+    found = dataset_rows.page(folder, limit=ROWS_PER_PAGE, cursor=cursor, search=search)
+    used = datasets.runs_using(session, [dataset_id]).get(dataset_id, 0)
+    return page(request, "datasets/show.html", dataset=dataset, rows=found, search=search, cursor=cursor, runs=used)
+
+
+@router.post("/{dataset_id}/delete")
+def delete(dataset_id: Id, session: Writing, settings: SettingsDep, _: PageForm) -> Response:
+    datasets.delete(session, settings, dataset_id)
+    return RedirectResponse("/datasets", status_code=303)
+
+
+def _import_fields(typed: Mapping[str, str]) -> dict[str, str]:
+    """The form's fields as the import knows them: one JSON object of columns instead of a field for each."""
+    columns = {name.removeprefix(COLUMN): text for name, text in typed.items() if name.startswith(COLUMN) and text}
+    fields = {name: text for name, text in typed.items() if text and not name.startswith(COLUMN)}
+    return fields | ({"columns": json.dumps(columns)} if columns else {})
+
+
+def _refused(
+    request: Request, database: Any, settings: Settings, typed: dict[str, str], refusal: TuneboardError
+) -> HTMLResponse:
+    errors = refusal.errors if isinstance(refusal, Invalid) else [FieldError("file", str(refusal))]
+    with database.reading() as session:
+        return _index(request, session, settings, typed=typed, errors=errors, status_code=refusal.status)
+
+
+def _index(
+    request: Request,
+    session: Session,
+    settings: Settings,
+    *,
+    typed: Mapping[str, str] | None = None,
+    errors: list[FieldError] | None = None,
+    status_code: int = 200,
+) -> HTMLResponse:
+    found = datasets.list_datasets(session, limit=LISTED)
+    return page(
+        request,
+        "datasets/index.html",
+        datasets=found.items,
+        used=datasets.runs_using(session, [dataset.id for dataset in found.items]),
+        typed=typed or {},
+        errors=errors or [],
+        formats=FORMATS,
+        parts=NAMES,
+        max_upload=settings.max_upload,
+        has_folders=bool(settings.model_folders),
+        status_code=status_code,
+    )
