@@ -94,7 +94,7 @@ def _cause_of_death(exit_code: int) -> RunError:
 
 
 def _killed(number: int) -> RunError:
-    name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+    name = next((known.name for known in signal.Signals if known == number), f"signal {number}")
     if number in OWN_FAULT:
         return RunError(
             "crashed",
