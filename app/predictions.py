@@ -26,7 +26,7 @@ def _loss(prediction: Prediction, model: str) -> float | None:
     return None if nll is None or not tokens else nll / tokens
 
 
-def _gain(prediction: Prediction) -> float | None:
+def gain(prediction: Prediction) -> float | None:
     base, tuned = (_score(prediction, model, "rouge_l") for model in ("base", "finetuned"))
     return None if base is None or tuned is None else tuned - base
 
@@ -36,7 +36,7 @@ SORTS: dict[str, Callable[[Prediction], float | None]] = {
     "row": lambda p: float(p["row"]),
     "rouge_l": lambda p: _score(p, "finetuned", "rouge_l"),
     "base_rouge_l": lambda p: _score(p, "base", "rouge_l"),
-    "gain": _gain,
+    "gain": gain,
     "loss": lambda p: _loss(p, "finetuned"),
 }
 

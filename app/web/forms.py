@@ -28,7 +28,7 @@ LAYOUT: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("What to train", ("model", "data"), True),
     ("Adapter", ("quantization", "lora"), True),
     ("Training", ("training", "evaluation"), True),
-    ("Model and quantisation", ("model", "quantization"), False),
+    ("Model details", ("model", "quantization"), False),
     ("Adapter details", ("lora",), False),
     ("Training details", ("training",), False),
     ("Data details", ("data",), False),

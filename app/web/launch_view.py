@@ -15,6 +15,9 @@ LABELS = OTHERS | run_config.LABELS
 
 MOST_ROWS_OF_TEMPLATE = 24
 
+# What a person reads for what a form sends.
+SAID = {"true": "on", "false": "off"}
+
 
 @dataclass(frozen=True)
 class Field:
@@ -54,14 +57,11 @@ class Field:
     @property
     def said(self) -> str:
         """The setting in a few words, for the line of a folded group; nothing where it is not set."""
-        name = self.control.label
-        if not name[:2].isupper():
-            name = name[0].lower() + name[1:]
-        if self.control.kind == "switch":
-            return name if self.text == "true" else f"no {name}"
+        label = self.control.label
+        name = label if any(letter.isupper() for letter in label[1:]) else label.lower()
         if self.control.kind == "prose" and "{" in self.text:
             return f"own {name}"
-        return f"{name} {self.text}" if self.text else ""
+        return f"{name} {SAID.get(self.text, self.text)}" if self.text else ""
 
 
 @dataclass(frozen=True)
@@ -134,4 +134,4 @@ def differing(texts: Mapping[str, str], source: Mapping[str, str]) -> list[Diffe
 def _shown(text: str) -> str:
     if "{" in text:
         return "own text"
-    return {"true": "on", "false": "off", "": numbers.NOTHING}.get(text, text)
+    return SAID.get(text, text) or numbers.NOTHING

@@ -4,12 +4,14 @@ The study's numbers are those of the reference study; curves, intervals and data
 `python tests/browser/seed.py FOLDER` writes it, for looking at the pages by hand.
 """
 
+import hashlib
 import json
 import math
 import random
 import sys
 import time
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from sqlmodel import Session
 
 from app import leases, migrate
 from app.db import connect, now
-from app.models import Attempt, Dataset, Experiment, MetricName, MetricPoint, Run, RunValue, Worker
+from app.models import Attempt, Baseline, Dataset, Experiment, MetricName, MetricPoint, Run, RunValue, Worker
 from app.rows import Row
 from app.run_config import nest, parse
 from app.settings import Settings
@@ -54,6 +56,7 @@ SERIES = (
     "train/tokens_per_second",
     "system/memory",
     "eval/loss",
+    "eval/perplexity",
 )
 
 
@@ -127,6 +130,8 @@ def _unfinished(session: Session, settings: Settings, study: Experiment, dataset
     running.eta_seconds = 1920.0
     session.add(Attempt(run_id=running.id, number=1, worker="gpu0", started_at=running.started_at, last_step=487))
     _points(session, running, 487, 785, start=3.8, end=2.8)
+    _base_answers(settings, session, running)
+    _log(settings, running, [("INFO", f"step {step} loss {3 - step / 2000:.3f}") for step in range(400, 487)])
     for number, seed in enumerate((43, 44)):
         changes = {"training.num_train_epochs": 5.0, "training.seed": seed}
         waiting = _run(session, study, dataset, f"Exp 6, seed {seed}", changes, "Replicate, for the spread", 0.8)
@@ -247,7 +252,7 @@ def _points(session: Session, run: Run, steps: int, total: int, *, start: float,
             "system/memory": 4.6 * GB + noise.gauss(0, 3e7),
         }
         if step % 157 in (0, 1) and step > 1:
-            values["eval/loss"] = loss + 0.08
+            values |= {"eval/loss": loss + 0.08, "eval/perplexity": math.exp(loss + 0.08)}
         for name, value in values.items():
             session.add(
                 MetricPoint(run_id=run.id, name_id=ids[name], step=step, value=value, time=step * 6.3, epoch=step / 157)
@@ -271,6 +276,35 @@ def _files(settings: Settings, run: Run, tuned: dict[str, float]) -> None:
     base, answers = _row_scores(0, BASE), _row_scores(run.id or 0, tuned)
     lines = [json.dumps(_prediction(row, base[row], answers[row])) for row in range(HELD_OUT)]
     (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    names = ("adapter.zip", "config.json", "predictions.jsonl")
+    (folder / "manifest.json").write_text(json.dumps([_artifact(folder / name) for name in names]))
+    _log(settings, run, [("INFO", "training done"), ("WARNING", "2 responses were cut"), ("INFO", "saved")])
+
+
+def _artifact(file: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    return {
+        "name": file.name,
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "media_type": "application/octet-stream",
+    }
+
+
+def _log(settings: Settings, run: Run, lines: Sequence[tuple[str, str]]) -> None:
+    settings.run_dir(run.id or 0).mkdir(parents=True, exist_ok=True)
+    stamp = (run.started_at or now()).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = "".join(f"{stamp} {level} {message}\n" for level, message in lines)
+    (settings.run_dir(run.id or 0) / "run.log").write_text(text, encoding="utf-8")
+
+
+def _base_answers(settings: Settings, session: Session, run: Run) -> None:
+    """What a run goes by while it trains: the base was measured before."""
+    run.baseline_key = f"{FINGERPRINT}-nf4"
+    rows = [{"row": n, "answer": f"Condition {n} is a condition. Weakness.", "rouge_l": 0.2} for n in range(HELD_OUT)]
+    settings.baselines_dir.mkdir()
+    (settings.baselines_dir / f"{run.baseline_key}.json").write_text(json.dumps({"rows": rows}))
+    session.add(Baseline(key=run.baseline_key, metrics=BASE))
 
 
 def _prediction(row: int, base: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
@@ -317,14 +351,7 @@ def _fail(session: Session, settings: Settings, run: Run) -> None:
         "detail": "Step 3 needed 16.4 GB, and the GPU has 15.8 GB.",
         "hint": "Halve the batch size and double the accumulation, or load the base in 4 bits (nf4).",
     }
-    folder = settings.run_dir(run.id or 0)
-    folder.mkdir(parents=True)
-    (folder / "run.log").write_text(_log_lines(run.started_at))
-
-
-def _log_lines(start: datetime | None) -> str:
-    stamp = (start or now()).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"{stamp} INFO loading the base model\n{stamp} ERROR out of memory at step 3\n"
+    _log(settings, run, [("INFO", "loading the base model"), ("ERROR", "out of memory at step 3")])
 
 
 def _worker(session: Session, running: Run) -> None:

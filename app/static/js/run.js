@@ -59,7 +59,7 @@ function refreshSoon() {
   timer ??= setTimeout(() => { timer = null; refreshNow(); }, Math.max(0, asked + BUSY_MS - Date.now()));
 }
 
-onEvent(refreshSoon);
+onEvent(news => { if (news.run === Number(page().dataset.run)) refreshSoon(); });
 setInterval(() => {
   if (page().dataset.ended !== 'true' && Date.now() - asked > QUIET_MS) refreshNow();
 }, 1000);

@@ -3,6 +3,7 @@ import { colour, draw, line, tooltip, xAxis, yAxis } from './charts.js';
 
 const MOST_POINTS = 2000;
 const ONE = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+const TENTHS = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 2 });
 const number = value => ONE.format(value).replace('-', '−');
 
 // How the small charts write their values, and what a stored value is divided by.
@@ -66,6 +67,7 @@ export class RunCharts {
       const [found] = await fetchSeries(baseline, '&name=train/loss');
       if (found) { this.#baseline = new Series(); this.#baseline.add(found); }
     }
+    for (const scripted of this.page.querySelectorAll('#charts [data-scripted]')) scripted.hidden = false;
     this.#controls();
     this.#paint();
   }
@@ -95,10 +97,6 @@ export class RunCharts {
       if (chart) chart.setOption(make());
       else this.#charts.set(name, draw(figure.querySelector('.plot'), make));
     }
-    const some = [...this.#charts.keys()].some(name => name !== 'loss');
-    for (const scripted of this.page.querySelectorAll('#charts [data-scripted]')) {
-      if (!scripted.matches('.small-multiples') || some) scripted.hidden = false;
-    }
     this.page.querySelector('[data-key=baseline]').hidden = !this.#baseline;
   }
 
@@ -122,7 +120,7 @@ export class RunCharts {
     return {
       grid: { left: 36, right: 20, top: 12, bottom: 28 },
       xAxis: xAxis({ min: 0, max: this.#xEnd(), axisLabel: { formatter: number } }),
-      yAxis: yAxis({ type: log ? 'log' : 'value', axisLabel: { formatter: number } }),
+      yAxis: yAxis({ type: log ? 'log' : 'value', axisLabel: { formatter: value => TENTHS.format(value) } }),
       tooltip: tooltip(points => [
         this.#place(points[0].axisValue),
         ...points.filter(p => p.seriesId !== 'raw' && p.value[1] !== null)
@@ -160,6 +158,6 @@ export class RunCharts {
       });
     }
     charts.querySelector('[data-smooth]').addEventListener('input', event => change({ smooth: event.target.value / 100 }));
-    charts.querySelector('[data-log]').addEventListener('change', event => change({ log: event.target.checked }));
+    charts.querySelector('[data-log-axis]').addEventListener('change', event => change({ log: event.target.checked }));
   }
 }

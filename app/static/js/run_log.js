@@ -9,7 +9,7 @@ export class RunLog {
     this.follow = page.querySelector('[data-follow]');
     this.search = page.querySelector('[data-log-search]');
     if (!this.box) return;
-    for (const scripted of page.querySelectorAll('#log [data-scripted]')) scripted.hidden = false;
+    for (const scripted of page.querySelectorAll('#log [data-scripted=""]')) scripted.hidden = false;
     this.follow.addEventListener('click', () => this.#setFollow(!this.#isFollowed()));
     this.box.addEventListener('scroll', () => this.#setFollow(this.#isAtEnd(), { scroll: false }));
     this.search.addEventListener('input', () => this.#filter(this.box.children));

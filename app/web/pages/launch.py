@@ -140,6 +140,7 @@ def _form(
         dataset_texts=launch_view.dataset_texts(datasets),
         models=base_models.list_models(session, settings),
         experiments=[experiment.name for experiment in experiments.list_experiments(session)],
+        said=launch_view.SAID,
         preset=preset,
         presets=presets.PRESETS,
         complaints=[],

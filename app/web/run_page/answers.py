@@ -1,16 +1,21 @@
-"""Held-out rows with the answers of base and fine-tuned model; words that ROUGE-L counts are marked."""
+"""Held-out rows with the answers of base and fine-tuned model; words that ROUGE-L counts are marked.
 
+Before the end the base's answers are there already, in the file of its measurement.
+"""
+
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from app import predictions
 from app.models import Run
 from app.overlap import Piece, pieces
 from app.predictions import Prediction
-from app.rows import ROWS_FILE, read_rows
+from app.rows import ROWS_FILE, Row, read_rows
 from app.settings import Settings
 
 PAGE_ROWS = 5
@@ -23,6 +28,12 @@ ORDERS = {
     "row": ("In order", "row"),
 }
 
+# ROUGE-L that differs by no more is the same answer as far as a person can tell.
+SAME = 0.005
+
+# Of files with more rows, better and worse ones are not counted: every row would have to be read.
+MOST_COUNTED = 5000
+
 # Questions are looked up in the stored data set; beyond this the prompt itself has to do.
 LARGEST_LOOKUP_BYTES = 50_000_000
 
@@ -34,7 +45,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Row:
+class HeldOutRow:
     """`prompt` is the exact text that the model was given; `question` what the data set's row asks."""
 
     number: int
@@ -52,14 +63,24 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """Rows by whether ROUGE-L rose, fell or stayed."""
+
+    better: int
+    worse: int
+    same: int
+
+
+@dataclass(frozen=True)
 class Answers:
     """A page of rows; `order` is a key of ORDERS, `more` the offset of the next page."""
 
-    rows: list[Row]
+    rows: list[HeldOutRow]
     total: int
     order: str
     offset: int
     more: int | None
+    counts: Counts | None = None
     page_rows: int = PAGE_ROWS
 
 
@@ -67,25 +88,27 @@ def answers(settings: Settings, run: Run, order: str, offset: int) -> Answers:
     assert run.id is not None
     order = order if order in ORDERS else next(iter(ORDERS))
     found = predictions.list_predictions(settings, run.id, sort=ORDERS[order][1], limit=PAGE_ROWS, cursor=str(offset))
-    questions = _questions(settings, run, found.items)
-    rows = [_row(item, questions.get(item["row"], str(item["prompt"]))) for item in found.items]
-    return Answers(rows, found.total, order, offset, int(found.next_cursor) if found.next_cursor else None)
+    if not found.total:
+        return _of_base(settings, run)
+    asked = _asked(settings, run, (item["row"] for item in found.items))
+    rows = [_row(item, asked.get(item["row"])) for item in found.items]
+    more = int(found.next_cursor) if found.next_cursor else None
+    return Answers(rows, found.total, order, offset, more, _counts(settings, run.id, found.total))
 
 
-def _row(item: Prediction, question: str) -> Row:
-    return Row(
+def _row(item: Prediction, asked: Row | None) -> HeldOutRow:
+    return HeldOutRow(
         item["row"],
-        question,
+        asked.prompt if asked else item["prompt"],
         item["prompt"],
         item["reference"],
-        _answer(item, "base"),
-        _answer(item, "finetuned") if item.get("finetuned") is not None else None,
+        _answer(item["base"], item["reference"], item["scores"]["base"].get("rouge_l")),
+        _answer(item["finetuned"], item["reference"], item["scores"]["finetuned"].get("rouge_l")),
     )
 
 
-def _answer(item: Prediction, model: str) -> Answer:
-    score = item["scores"].get(model, {}).get("rouge_l")
-    return Answer(_pieces(item[model], item["reference"]), score)
+def _answer(answer: str, reference: str, rouge_l: float | None) -> Answer:
+    return Answer(_pieces(answer, reference), rouge_l)
 
 
 @lru_cache(maxsize=500)
@@ -93,17 +116,57 @@ def _pieces(answer: str, reference: str) -> list[Piece]:
     return pieces(answer, reference)
 
 
-def _questions(settings: Settings, run: Run, items: Iterable[Prediction]) -> dict[int, str]:
-    numbers = frozenset(item["row"] for item in items)
-    if run.dataset_id is None or not numbers:
+def _counts(settings: Settings, run_id: int, total: int) -> Counts | None:
+    if total > MOST_COUNTED:
+        return None
+    every = predictions.list_predictions(settings, run_id, limit=total).items
+    gains = [gain for item in every if (gain := predictions.gain(item)) is not None]
+    better, worse = sum(gain > SAME for gain in gains), sum(gain < -SAME for gain in gains)
+    return Counts(better, worse, len(gains) - better - worse)
+
+
+def _of_base(settings: Settings, run: Run) -> Answers:
+    """The first rows that the base has answered; their questions and references are the data set's."""
+    order = next(iter(ORDERS))
+    file = settings.baselines_dir / f"{run.baseline_key}.json"
+    if run.results or not run.baseline_key or not file.is_file():
+        return Answers([], 0, order, 0, None)
+    measured = _measured(file)
+    asked = _asked(settings, run, (item["row"] for item in measured[:PAGE_ROWS]))
+    rows = [
+        HeldOutRow(
+            item["row"],
+            row.prompt,
+            row.prompt,
+            row.reference,
+            _answer(item["answer"], row.reference, item["rouge_l"]),
+            None,
+        )
+        for item in measured[:PAGE_ROWS]
+        if (row := asked.get(item["row"])) is not None
+    ]
+    return Answers(rows, len(measured), order, 0, None)
+
+
+@lru_cache(maxsize=8)
+def _measured(file: Path) -> list[dict[str, Any]]:
+    """A base's measurement is written once, under a name that says what of."""
+    rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
+def _asked(settings: Settings, run: Run, numbers: Iterable[int]) -> dict[int, Row]:
+    """Rows of the data set by number; none where it is gone, or too large to look for a few rows in it."""
+    wanted = frozenset(numbers)
+    if run.dataset_id is None or not wanted:
         return {}
-    return dict(_looked_up(settings.dataset_dir(run.dataset_id) / ROWS_FILE, numbers))
+    return dict(_looked_up(settings.dataset_dir(run.dataset_id) / ROWS_FILE, wanted))
 
 
 @lru_cache(maxsize=64)
-def _looked_up(file: Path, numbers: frozenset[int]) -> tuple[tuple[int, str], ...]:
+def _looked_up(file: Path, numbers: frozenset[int]) -> tuple[tuple[int, Row], ...]:
     """A stored data set never changes, and its id is never used again."""
     if not file.is_file() or file.stat().st_size > LARGEST_LOOKUP_BYTES:
         return ()
     rows = islice(enumerate(read_rows(file)), max(numbers) + 1)
-    return tuple((number, row.prompt) for number, row in rows if number in numbers)
+    return tuple((number, row) for number, row in rows if number in numbers)

@@ -7,14 +7,15 @@ from typing import Any
 from markupsafe import Markup
 from sqlmodel import Session
 
-from app.experiments import RunCounts, baseline_run, count_runs
-from app.metrics import COMPARED, Metric
-from app.models import Baseline, Experiment, Run
+from app import differences
+from app.differences import Interval
+from app.metrics import COMPARED, Metric, is_better
+from app.models import Baseline, Run
 from app.run_config import COMMON, LABELS, flatten
+from app.settings import Settings
+from app.web.board import comparable
 from app.web.forms import JOINED
-from app.web.numbers import duration, gigabytes, number, setting, share, with_unit
-
-MEMORY_KINDS = {"rss": "RSS, the whole process", "cuda": "CUDA allocator"}
+from app.web.numbers import NOTHING, duration, gigabytes, number, setting, share, with_unit
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,20 @@ class Comparison:
     improvement: float | None
     interval: list[float] | None
     base_plain: float | None
+
+
+@dataclass(frozen=True)
+class Against:
+    """One metric beside the baseline's; `interval` is None where the spread is not known."""
+
+    metric: Metric
+    delta: float
+    interval: Interval | None
+
+    @property
+    def reach(self) -> float:
+        """How far an axis about zero has to go."""
+        return max(map(abs, (self.delta, *(self.interval or ())))) * 1.1 or 1.0
 
 
 @dataclass(frozen=True)
@@ -52,10 +67,15 @@ def comparisons(run: Run, base: Mapping[str, float | None]) -> list[Comparison]:
             results.get("finetuned", {}).get(metric.short),
             results.get("improvement", {}).get(metric.short),
             (results.get("intervals") or {}).get(metric.short),
-            (results.get("base_plain") or {}).get(metric.short),
+            _better_plain(metric, base, results.get("base_plain") or {}),
         )
         for metric in COMPARED
     ]
+
+
+def _better_plain(metric: Metric, base: Mapping[str, float | None], plain: Mapping[str, float | None]) -> float | None:
+    ours, other = base.get(metric.short), plain.get(metric.short)
+    return other if ours is not None and other is not None and is_better(metric, other, than=ours) else None
 
 
 def base_metrics(session: Session, run: Run) -> dict[str, float | None]:
@@ -93,12 +113,22 @@ def _speed(value: float) -> Markup:
     return with_unit(number(value), "tokens/s")
 
 
-def baseline_of(session: Session, experiment: Experiment) -> Run | None:
-    """The run that the experiment's other runs are compared with."""
-    assert experiment.id is not None
-    counts = count_runs(session, [experiment.id]).get(experiment.id, RunCounts())
-    found = baseline_run(experiment, counts)
-    return session.get(Run, found) if found else None
+def against(settings: Settings, run: Run, baseline: Run | None) -> list[Against]:
+    """By how much the run differs from its experiment's baseline, where the two compare."""
+    if baseline is None or baseline.id == run.id:
+        return []
+    spreads = differences.intervals(settings, run.id or 0, baseline.id or 0)
+    found = []
+    for metric in COMPARED:
+        ours, theirs = _finetuned(run, metric), _finetuned(baseline, metric)
+        if ours is not None and theirs is not None and comparable(run, baseline, metric.short):
+            found.append(Against(metric, ours - theirs, spreads.get(metric.short)))
+    return found
+
+
+def _finetuned(run: Run, metric: Metric) -> float | None:
+    value: float | None = ((run.results or {}).get("finetuned") or {}).get(metric.short)
+    return value
 
 
 def settings_of(run: Run, baseline: Run | None) -> list[Setting]:
@@ -116,7 +146,8 @@ def main_settings(settings: list[Setting]) -> list[Setting]:
     """What the rail has room for: the common ones, and whatever differs; the two batch sizes as their product."""
     by_name = {entry.name: entry for entry in settings}
     behind = set(JOINED.values())
-    chosen = [entry for entry in settings if (entry.name in COMMON or entry.differs) and entry.name not in behind]
+    told = [entry for entry in settings if entry.differs or (entry.name in COMMON and entry.value != NOTHING)]
+    chosen = [entry for entry in told if entry.name not in behind]
     return [_with_joined(entry, by_name.get(JOINED.get(entry.name, ""))) for entry in chosen]
 
 

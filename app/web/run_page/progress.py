@@ -1,6 +1,5 @@
 """How far a run is: the stages that are its progress bar, and the figures under them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, func, select
 
 from app.db import now
-from app.models import MetricName, MetricPoint, Run, RunValue
+from app.models import MetricName, MetricPoint, Run
 from app.status import STAGES, RunStatus
 from app.web.numbers import share
 
@@ -60,24 +59,29 @@ def _notes(run: Run, at: int) -> dict[str, str]:
 
 
 def figures(session: Session, run: Run) -> Figures:
-    last = {row.name: row.last for row in session.exec(select(RunValue).where(RunValue.run_id == run.id))}
-    loss = last.get("eval/loss")
+    """The last points of the series that people watch."""
+    ids = {name.name: name.id for name in session.exec(select(MetricName))}
+
+    def last(name: str) -> MetricPoint | None:
+        of_run = select(MetricPoint).where(MetricPoint.run_id == run.id, MetricPoint.name_id == ids.get(name))
+        return session.exec(of_run.order_by(col(MetricPoint.step).desc()).limit(1)).first()
+
+    held_out = last("eval/perplexity")
     return Figures(
         done_at=now() + timedelta(seconds=run.eta_seconds) if run.eta_seconds is not None else None,
-        train_loss=last.get("train/loss"),
-        held_out_perplexity=math.exp(loss) if loss is not None and loss < 50 else None,
-        held_out_epoch=_last_epoch(session, run, "eval/loss"),
-        tokens_per_second=last.get("train/tokens_per_second"),
-        memory=last.get("system/memory"),
-        peak_memory=_largest(session, run, "system/memory"),
+        train_loss=_value(last("train/loss")),
+        held_out_perplexity=_value(held_out),
+        held_out_epoch=held_out.epoch if held_out else None,
+        tokens_per_second=_value(last("train/tokens_per_second")),
+        memory=_value(last("system/memory")),
+        peak_memory=_largest(session, run, ids.get("system/memory")),
     )
 
 
-def _last_epoch(session: Session, run: Run, name: str) -> float | None:
-    of_run = select(MetricPoint.epoch).join(MetricName).where(MetricPoint.run_id == run.id, MetricName.name == name)
-    return session.exec(of_run.order_by(col(MetricPoint.step).desc()).limit(1)).first()
+def _value(point: MetricPoint | None) -> float | None:
+    return point.value if point else None
 
 
-def _largest(session: Session, run: Run, name: str) -> float | None:
-    largest = select(func.max(MetricPoint.value)).join(MetricName)
-    return session.exec(largest.where(MetricPoint.run_id == run.id, MetricName.name == name)).first()
+def _largest(session: Session, run: Run, name_id: int | None) -> float | None:
+    largest = select(func.max(MetricPoint.value))
+    return session.exec(largest.where(MetricPoint.run_id == run.id, MetricPoint.name_id == name_id)).first()

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import and_, or_, tuple_
 from sqlmodel import Session, col, func, select
 
-from app import artifacts, logs, runs, workers
+from app import artifacts, experiments, logs, runs, workers
 from app.db import now
-from app.models import Attempt, Dataset, Experiment, Run
+from app.models import Attempt, Dataset, Experiment, MetricPoint, Run
 from app.series import read_series
 from app.settings import Settings
 from app.status import ENDED, STAGES, RunStatus
@@ -32,7 +32,7 @@ def build(
     return {
         **_identity(session, run, experiment),
         **_state(session, run),
-        **_outcome(session, run, experiment),
+        **_outcome(session, settings, run, experiment),
         **_files(settings, run),
         "answers": answers.answers(settings, run, order, offset),
         "orders": [(name, text) for name, (text, _) in answers.ORDERS.items()],
@@ -46,7 +46,7 @@ def _identity(session: Session, run: Run, experiment: Experiment) -> dict[str, A
         "run": run,
         "experiment": experiment,
         "dataset": session.get(Dataset, run.dataset_id) if run.dataset_id else None,
-        "layout": _layout(run),
+        "layout": _layout(session, run),
         "ended": run.status in ENDED,
         "warnings": run.warnings,
         "edited": {"name": run.name, "notes": run.notes, "tags": ", ".join(run.tags)},
@@ -54,20 +54,26 @@ def _identity(session: Session, run: Run, experiment: Experiment) -> dict[str, A
     }
 
 
-def _layout(run: Run) -> str:
+def _layout(session: Session, run: Run) -> str:
     """Which parts the page has, and in which order."""
     if run.origin == "imported":
         return "imported"
-    return "completed" if run.status == RunStatus.COMPLETED else "course"
+    if run.status == RunStatus.COMPLETED:
+        return "completed"
+    if run.status not in ENDED:
+        return "under way"
+    some = session.exec(select(MetricPoint.step).where(MetricPoint.run_id == run.id).limit(1)).first()
+    return "cut short" if some is not None else "stopped early"
 
 
 def _state(session: Session, run: Run) -> dict[str, Any]:
     attempts = select(Attempt).where(Attempt.run_id == run.id).order_by(col(Attempt.number).desc())
+    training = run.config.get("training", {})
     return {
         "STAGES": STAGES,
         "stages": progress.stages(run),
         "figures": progress.figures(session, run),
-        "epochs": None if run.config["training"].get("max_steps") else run.config["training"].get("num_train_epochs"),
+        "epochs": None if training.get("max_steps") else training.get("num_train_epochs"),
         "ahead": _ahead(session, run),
         "workers": any(alive for _, alive in workers.list_workers(session)),
         "attempts": session.exec(attempts).all(),
@@ -82,11 +88,12 @@ def _ahead(session: Session, run: Run) -> int:
     return session.exec(select(func.count()).select_from(Run).where(first)).one()
 
 
-def _outcome(session: Session, run: Run, experiment: Experiment) -> dict[str, Any]:
-    baseline = outcome.baseline_of(session, experiment)
+def _outcome(session: Session, settings: Settings, run: Run, experiment: Experiment) -> dict[str, Any]:
+    baseline = experiments.baselines(session, [experiment]).get(run.experiment_id)
     compared = outcome.settings_of(run, baseline)
     return {
         "comparisons": outcome.comparisons(run, outcome.base_metrics(session, run)),
+        "against": outcome.against(settings, run, baseline),
         "costs": outcome.costs(run.resources or {}),
         "baseline": baseline,
         "settings": compared,
