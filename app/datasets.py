@@ -58,6 +58,7 @@ def _keep(session: Session, settings: Settings, files: Path, dataset: Dataset) -
     session.flush()
     assert dataset.id is not None
     target = settings.dataset_dir(dataset.id)
+    shutil.rmtree(target, ignore_errors=True)  # the id is ours: what lies there is left from a crash
     with ExitStack() as undo:
         files.rename(target)
         undo.callback(shutil.rmtree, target, ignore_errors=True)

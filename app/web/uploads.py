@@ -53,7 +53,8 @@ async def receive(request: Request, folder: Path, limit: int) -> Upload:
         with receiver:
             async for block in _blocks(request):
                 await run_in_threadpool(parser.write, block)
-            parser.finalize()
+        if not receiver.complete:
+            raise HTTPException(400, "The form ends early: its last boundary is missing")
     except (MultipartParseError, UnicodeDecodeError) as error:
         raise HTTPException(400, f"The form cannot be read: {error}") from None
     except ClientDisconnect:
@@ -96,6 +97,7 @@ class _Receiver:
 
     def __init__(self, upload: Upload, limit: int) -> None:
         self.upload = upload
+        self.complete = False  # a form that was cut off must not pass for a shorter one
         self._limit = limit
         self._text_left = MAX_TEXT
         self._file: IO[bytes] | None = None
@@ -112,6 +114,7 @@ class _Receiver:
             "on_header_end": self.header_end,
             "on_part_data": self.part_data,
             "on_part_end": self.part_end,
+            "on_end": self.end,
         }
 
     def __enter__(self) -> "_Receiver":
@@ -154,6 +157,9 @@ class _Receiver:
     def part_end(self) -> None:
         if not self._in_file and self._name:
             self.upload.fields[self._name] = self._text.decode()
+
+    def end(self) -> None:
+        self.complete = True
 
     def _begin_file(self, filename: str) -> None:
         self._in_file = True
