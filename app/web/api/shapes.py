@@ -160,9 +160,14 @@ class LogLines(Shape):
     size: int
 
 
+Scores = dict[str, float | list[int] | None]
+
+
 class Scored(Shape):
-    base: dict[str, float | None]
-    finetuned: dict[str, float | None]
+    """`bleu` is the list of counts that corpus BLEU sums over rows: a row alone has no BLEU."""
+
+    base: Scores
+    finetuned: Scores
 
 
 class Prediction(Growing):
