@@ -173,7 +173,7 @@ def test_a_retry_starts_the_count_anew(database: Database, runs: list[int]) -> N
 
 def test_a_fresh_start_forgets_what_was_recorded(database: Database, runs: list[int]) -> None:
     claim = taken(database)
-    change(database, claim.run_id, step=9, fresh_start=True, warnings=["old"])
+    change(database, claim.run_id, step=9, fresh_start=True, warnings=["of the launch"])
     with database.writing() as session:
         session.add(MetricName(id=1, name="train/loss"))
         session.flush()
@@ -182,7 +182,7 @@ def test_a_fresh_start_forgets_what_was_recorded(database: Database, runs: list[
         session.commit()
         claims.start_fresh(session, claim)
     run = read(database, claim.run_id)
-    assert (run.step, run.fresh_start, run.warnings) == (0, False, [])
+    assert (run.step, run.fresh_start, run.warnings) == (0, False, ["of the launch"])
     with database.reading() as session:
         assert not session.exec(select(MetricPoint)).all()
         assert not session.exec(select(RunValue)).all()
