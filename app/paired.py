@@ -71,11 +71,11 @@ def bleu(weights: Floats, parts: ArrayLike) -> Floats:
     # An order without a match counts as 1 / (2 ** k * total), k being how many such orders there were so far.
     none = matches == 0
     smoothed = np.where(none, 0.5 ** np.cumsum(none, axis=1), matches)
+    empty = (matches.sum(axis=1) == 0) | (totals == 0).any(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         precision = np.exp(np.log(smoothed / totals).mean(axis=1))
         brevity = np.where(answer < reference, np.exp(1 - reference / answer), 1.0)
-    empty = (matches.sum(axis=1) == 0) | (totals == 0).any(axis=1)
-    score: Floats = np.where(empty, 0.0, precision * brevity)
+        score: Floats = np.where(empty, 0.0, precision * brevity)
     return score
 
 

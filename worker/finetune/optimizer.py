@@ -34,6 +34,8 @@ def _optimizer_class(training: TrainingConfig) -> tuple[Any, dict[str, Any]]:
         report_to=[],
     )
     cls, kwargs = Trainer.get_optimizer_cls_and_kwargs(arguments)
+    if "is_paged" in kwargs and not torch.cuda.is_available():
+        kwargs["is_paged"] = False  # there is no GPU memory to page out of
     return cls, kwargs
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from app.run_config import RunConfig
 from worker.finetune import keys, recomputation
 from worker.finetune.device import compute_dtype, pick_device
+from worker.finetune.errors import FinetuneError
 from worker.finetune.evaluation import HeldOut, held_out
 from worker.finetune.generation import Decoding
 from worker.finetune.model import Base, check_context, load_base, load_config, load_tokenizer, stop_ids
@@ -59,6 +60,7 @@ def prepare(
     selection = select(rows_path, config.data, config.evaluation)
     check_stop(reporter)
     train, validation, rows = _tokens(config, selection, template, tokenizer, reporter)
+    _check_vocabulary([*train, *validation, *rows.examples], model_config.vocab_size)
     plain = None
     if template.kind == "chat":
         in_plain = make_template("plain", tokenizer, stops)
@@ -71,8 +73,8 @@ def prepare(
         "weights": keys.weights_hash(model_path),
     }
     made = keys.make_keys(config, held_out=[number for number, _ in selection.held_out], base=base, **hashes)
-    pad_id = template.end_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    decoding = Decoding(config.evaluation.max_new_tokens, stops, pad_id, base.dtype)
+    # Padding is masked by position, so any id will do; a tokenizer's own may lie beyond the model's embeddings.
+    decoding = Decoding(config.evaluation.max_new_tokens, stops, template.end_id, base.dtype)
     training = config.training
     longest = max(map(len, train))
     recompute = recomputation.wanted(
@@ -104,6 +106,17 @@ def _held_out(
         max_length=config.data.max_length,
         max_new_tokens=config.evaluation.max_new_tokens,
     )
+
+
+def _check_vocabulary(examples: Sequence[Example], size: int) -> None:
+    largest = max(max(example.ids) for example in examples)
+    if largest >= size:
+        raise FinetuneError(
+            "tokenizer_mismatch",
+            "The tokenizer does not fit the base model",
+            f"A row holds token {largest}; the model knows {size} tokens, 0 to {size - 1}.",
+            "Use the tokenizer that belongs to the model's weights.",
+        )
 
 
 def _load(config: RunConfig, model_path: Path, stops: tuple[int, ...], reporter: Reporter) -> Base:

@@ -45,7 +45,7 @@ def train_adapter(
     plan = make_plan([len(example) for example in job.train], training)
     model = attach(job.base.model, job.config)
     if training.packing:
-        packing.check_exact(model, job.train, job.decoding.pad_id)
+        packing.check_exact(model, job.train, job.decoding.pad_id, job.base.dtype)
     if job.recompute:
         recomputation.switch_on(model)
     folder = output_dir / "checkpoints"

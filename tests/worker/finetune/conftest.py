@@ -44,7 +44,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 @pytest.fixture(scope="session")
 def make_model(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Save a random model and its tokenizer; without a kind, a Llama."""
+    """Save a random model and its tokenizer; without a kind, a Llama. `default` leaves a size to the architecture."""
 
     def make(kind: str = "llama", chat: str | None = None, **shape: Any) -> Path:
         folder = tmp_path_factory.mktemp(kind)
@@ -54,7 +54,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.Temp
             "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 256,
             "vocab_size": len(tokenizer), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": None,
         }  # fmt: skip
-        config = AutoConfig.for_model(kind, **(sizes | shape))
+        config = AutoConfig.for_model(kind, **{k: v for k, v in (sizes | shape).items() if v != "default"})
         AutoModelForCausalLM.from_config(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         if chat:
