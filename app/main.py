@@ -14,7 +14,7 @@ from app.queue import celery_app, enqueue
 from app.settings import ROOT, Settings
 from app.web import api, pages, problems
 from app.web.api import health
-from app.web.hub import Hub
+from app.web.hub import Hub, reader
 from app.web.security import Guard
 from app.web.static import CachedFiles
 
@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.db = connect(settings.database)
     app.state.celery = celery_app(settings.broker_url)
     app.state.wake = partial(enqueue, app.state.celery)
-    app.state.hub = Hub()
+    app.state.hub = Hub(reader(settings, app.state.db))
     problems.install(app)
     _include_routers(app)
     app.mount("/static", CachedFiles(directory=ROOT / "app" / "static"), name="static")

@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from app.db import Database
 from app.settings import Settings
+from app.web.hub import Hub
 
 # SQLite's largest rowid: a longer number in a path names nothing.
 MAX_ID = 2**63 - 1
@@ -30,7 +31,13 @@ def _wake(request: Request) -> Waker:
     return wake
 
 
+def _hub(request: Request) -> Hub:
+    hub: Hub = request.app.state.hub
+    return hub
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
+HubDep = Annotated[Hub, Depends(_hub)]
 DatabaseDep = Annotated[Database, Depends(_database)]
 
 # wake(run_id) after the commit; False: the broker is away and the run is found when it is back.
