@@ -10,6 +10,7 @@ from rich.table import Table
 
 from app.metrics import COMPARED, Metric, is_better
 from app.run_config import fields, flatten, label
+from app.status import RunStatus
 from app.web import numbers
 
 Json = Mapping[str, Any]
@@ -106,10 +107,11 @@ def failure(run: Json) -> str:
 
 
 def status(run: Json) -> str:
-    """`running: training, 34/57`."""
-    progress = run["progress"]
-    step = f", {progress['step']}/{progress['total_steps']}" if progress["total_steps"] else ""
-    return f"{run['status']}: {run['stage']}{step}" if run["status"] == "running" and run["stage"] else run["status"]
+    """`running: training, 34/57`; the count of steps for as long as there are some to come."""
+    if run["status"] != RunStatus.RUNNING or not run["stage"]:
+        return str(run["status"])
+    step, total = run["progress"]["step"], run["progress"]["total_steps"]
+    return f"running: {run['stage']}{f', {step}/{total}' if total and step < total else ''}"
 
 
 def plain(text: str) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from app import tables
-from app.status import ENDED
+from app.status import ENDED, RunStatus
 from app.web import numbers
 
 Json = dict[str, Any]
@@ -30,7 +30,7 @@ def _bars(fetch: Callable[[], Sequence[Json]], screen: Console) -> list[Json]:
             for run in runs:
                 if run["id"] not in tasks:
                     tasks[run["id"]] = progress.add_task(tables.plain(run["name"]), total=1.0, state="")
-                done = 1.0 if run["status"] == "completed" else run["progress"]["fraction"]
+                done = 1.0 if run["status"] == RunStatus.COMPLETED else run["progress"]["fraction"]
                 progress.update(tasks[run["id"]], completed=done, state=_state(run))
             if all(run["status"] in ENDED for run in runs):
                 return runs
@@ -52,6 +52,6 @@ def _lines(fetch: Callable[[], Sequence[Json]], screen: Console) -> list[Json]:
 
 def _state(run: Json) -> str:
     left = run["progress"]["eta_seconds"]
-    if run["status"] != "running" or left is None:
+    if run["status"] != RunStatus.RUNNING or not left:
         return tables.status(run)
     return f"{tables.status(run)}, {numbers.duration(left).striptags()} left"

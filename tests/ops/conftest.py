@@ -11,7 +11,7 @@ import pytest
 
 from app.settings import Settings
 
-MARK = "TUNEBOARD_TEST_MARK"
+MARK = "OPS_TEST_MARK"
 
 
 @pytest.fixture(autouse=True)
