@@ -46,7 +46,8 @@ def load(session: Session, settings: Settings, run: Run) -> Job:
         config=parse(run.config),
         run_dir=settings.run_dir(run.id),
         rows=settings.dataset_dir(dataset.id) / ROWS_FILE,
-        dataset_sha256=dataset.sha256,
+        # Of the rows as stored: one file can be read in two ways, by other columns.
+        dataset_sha256=dataset.statistics.get("rows_sha256", dataset.sha256),
         downloads_dir=settings.downloads_dir,
         baselines_dir=settings.baselines_dir,
         resume=not run.fresh_start,
