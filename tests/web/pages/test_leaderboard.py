@@ -1,0 +1,174 @@
+"""The home page and leaderboard: order, marks, differences, reasons, filters, and what is done with many runs."""
+
+import re
+from html.parser import HTMLParser
+
+from sqlmodel import select
+
+from app.db import Database
+from app.models import Run
+from app.settings import Settings
+from tests.web.pages.conftest import Browser
+
+
+class Rows(HTMLParser):
+    """The text of each row of the table, by run id, in the order of the page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: dict[int, str] = {}
+        self._run: int | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            run = dict(attrs).get("data-run")
+            self._run = int(run) if run else None
+        if tag == "svg" and ("class", "star") in attrs:
+            self.handle_data("*")
+
+    def handle_data(self, data: str) -> None:
+        if self._run is not None and data.strip():
+            self.rows[self._run] = f"{self.rows.get(self._run, '')} {data.strip()}".strip()
+
+
+def row(html: str, name: str) -> str:
+    return next(text for text in Rows(html).rows.values() if re.match(rf"\S* ?{re.escape(name)} ", text[0:] + " "))
+
+
+def names(html: str) -> list[str]:
+    return re.findall(r'data-run="\d+".*?class="name"><a href="/runs/\d+">([^<]+)</a>', html, re.DOTALL)
+
+
+def test_runs_stand_by_perplexity_and_the_group_that_was_asked_something_else_apart(browser: Browser) -> None:
+    page = browser.open("/")
+    ranked = ["Exp 6", "Exp 5", "Baseline", "Exp 2", "Exp 3", "Exp 1", "Exp 4"]
+    assert names(page)[:8] == [*ranked, "Baseline, split 7"]
+    assert "asked something else: split seed 7 instead of 42" in page
+
+
+def test_the_best_of_each_metric_is_marked_and_differences_have_sign_and_certainty(browser: Browser) -> None:
+    page = browser.open("/leaderboard")
+    best, within_noise = row(page, "1 Exp 6"), row(page, "2 Exp 5")
+    assert "* 17.8 −0.9 better" in best
+    assert "* 0.44 +0.02 better" in best
+    assert "≈ −0.5 within noise" in within_noise
+    assert "*" not in within_noise
+
+
+def test_a_setting_that_differs_from_the_baseline_is_bold_and_one_that_does_not_is_quiet(browser: Browser) -> None:
+    page = browser.open("/leaderboard")
+    assert '<td class="num set diff" data-label="epochs">5</td>' in page
+    assert '<td class="num set same" data-label="r">8</td>' in page
+
+
+def test_settings_without_a_column_are_named_where_they_differ(browser: Browser) -> None:
+    assert "seed 43" in row(browser.open("/"), "Exp 6, seed 43")
+
+
+def test_runs_without_a_result_say_why(browser: Browser) -> None:
+    page = browser.open("/")
+    assert "62 % training, 32 min left" in row(page, "running Exp 7")
+    assert "Queued, next in line" in row(page, "queued Exp 6, seed 43")
+    assert "Out of memory. Step 3 needed 16.4 GB" in row(page, "failed Batch 8, no 4-bit")
+    assert "Cancelled at step 12 of 471" in row(page, "cancelled Rank 64")
+
+
+def test_the_strip_names_what_runs_what_is_best_and_what_changed(browser: Browser) -> None:
+    strip = re.sub(r"<[^>]+>|\s+", " ", browser.open("/live/strip"))
+    strip = re.sub(r" +", " ", strip)
+    assert "Exp 7 Running r 16 , α 32 , epochs 5" in strip
+    assert "Step 487 / 785" in strip
+    assert "Exp 6 epochs 5 , all else as Baseline Perplexity 17.8 from 45.2 −60.6 %" in strip
+    assert "outside noise" in strip
+    assert "1 measured, 2 more to come" in strip
+    assert "Exp 6 was the new best" in strip
+    assert "Batch 8, no 4-bit : out of memory" in strip
+
+
+def test_what_the_page_holds_is_what_its_live_refresh_answers(browser: Browser) -> None:
+    page = browser.open("/leaderboard?filter=Exp")
+    assert browser.open("/live/board?filter=Exp") in page
+
+
+def test_the_table_is_filtered_and_sorted_by_its_address(browser: Browser) -> None:
+    assert names(browser.open("/leaderboard?filter=rank+higher")) == ["Exp 5"]
+    assert names(browser.open("/leaderboard?status=failed")) == ["Batch 8, no 4-bit"]
+    fastest = browser.open("/leaderboard?sort=train_seconds&status=completed")
+    assert names(fastest)[0] == "Exp 4"
+    assert 'aria-sort="ascending"><a href="/leaderboard?status=completed&amp;sort=-train_seconds">' in fastest
+
+
+def test_a_filter_that_finds_nothing_says_so(browser: Browser) -> None:
+    assert "No run matches." in browser.open("/leaderboard?filter=nothing+like+it")
+
+
+def test_an_address_that_sorts_by_nothing_known_is_a_sentence(browser: Browser) -> None:
+    assert "There is no column fame" in browser.open("/leaderboard?sort=fame", status=422)
+
+
+def test_text_from_people_is_text(browser: Browser, records: Database) -> None:
+    with records.writing() as session:
+        run = session.exec(select(Run).where(Run.name == "Exp 6")).one()
+        run.name, run.notes, run.tags = "<script>x</script>", "<b>bold</b>", ["<i>tag</i>"]
+        session.commit()
+    page = browser.open("/")
+    assert "<script>x" not in page
+    assert "<b>bold" not in page
+    assert "<i>tag" not in page
+
+
+def test_many_runs_are_tagged_and_untagged_at_once(browser: Browser, records: Database) -> None:
+    sent = browser.send("/leaderboard/selection", {"run": ["2", "3"], "wish": "tag", "tags": "keep, study 1"})
+    assert sent.headers["location"] == "/leaderboard"
+    assert {tuple(run.tags) for run in _runs(records, 2, 3)} == {("keep", "study 1")}
+    browser.send("/leaderboard/selection", {"run": ["2"], "wish": "untag", "tags": "keep"})
+    assert [run.tags for run in _runs(records, 2, 3)] == [["study 1"], ["keep", "study 1"]]
+
+
+def test_runs_are_deleted_only_after_a_page_that_names_them(
+    browser: Browser, records: Database, worked: Settings
+) -> None:
+    asked = browser.send("/leaderboard/selection", {"run": ["3", "4"], "wish": "delete", "filter": "Exp"})
+    assert asked.status_code == 200
+    assert "Delete these 2 runs?" in asked.text
+    assert "Exp 1" in asked.text
+    assert len(_runs(records, 3, 4)) == 2
+    chosen = {"run": ["3", "4"], "wish": "delete for good", "filter": "Exp"}
+    done = browser.send("/leaderboard/selection", chosen)
+    assert done.headers["location"] == "/leaderboard?filter=Exp"
+    assert _runs(records, 3, 4) == []
+    assert not worked.run_dir(3).exists()
+
+
+def test_a_run_that_has_not_ended_is_not_deleted(browser: Browser, records: Database) -> None:
+    refused = browser.send("/leaderboard/selection", {"run": ["9"], "wish": "delete for good"})
+    assert refused.status_code == 409
+    assert "Not ended yet: Exp 7 (running)" in refused.text
+    assert _runs(records, 9)
+
+
+def test_nothing_selected_is_a_sentence(browser: Browser) -> None:
+    refused = browser.send("/leaderboard/selection", {"wish": "delete"})
+    assert refused.status_code == 422
+    assert "No run is selected" in refused.text
+
+
+def test_a_post_without_the_forms_token_changes_nothing(browser: Browser, records: Database) -> None:
+    data = {"run": ["3"], "wish": "delete for good"}
+    refused = browser.client.post("/leaderboard/selection", data=data, headers={"accept": "text/html"})
+    assert refused.status_code == 403
+    assert _runs(records, 3)
+
+
+def test_before_the_first_run_the_page_says_what_to_do_and_how_the_machine_is(new_browser: Browser) -> None:
+    page = new_browser.open("/")
+    assert "Three steps to a first answer" in page
+    assert 'href="/runs/new?preset=sample"' in page
+    assert "none is alive: runs wait" in page
+
+
+def _runs(records: Database, *ids: int) -> list[Run]:
+    with records.reading() as session:
+        found = (session.get(Run, run_id) for run_id in ids)
+        return [run for run in found if run]

@@ -1,0 +1,25 @@
+"""The leaderboard's addresses."""
+
+from app.web.board_query import BoardQuery
+
+
+def test_what_is_as_usual_is_not_in_the_address() -> None:
+    assert BoardQuery().link() == "/leaderboard"
+    assert BoardQuery.read({"sort": "eval/perplexity", "filter": " "}).text == ""
+
+
+def test_a_changed_filter_keeps_the_others_and_starts_at_the_first_row() -> None:
+    query = BoardQuery.read({"experiment": "1", "filter": "a b", "cursor": "200", "unknown": "x"})
+    assert query.link(status="failed") == "/leaderboard?experiment=1&status=failed&filter=a+b"
+
+
+def test_a_head_sorts_best_first_and_then_the_other_way_round() -> None:
+    assert BoardQuery().sort_link("eval/bleu") == "/leaderboard?sort=-eval%2Fbleu"
+    assert BoardQuery(sort="-eval/bleu").sort_link("eval/bleu") == "/leaderboard?sort=eval%2Fbleu"
+    assert BoardQuery().sort_link("eval/perplexity") == "/leaderboard?sort=-eval%2Fperplexity"
+
+
+def test_the_sorted_column_says_its_direction_under_either_of_its_names() -> None:
+    assert BoardQuery(sort="-bleu").direction("eval/bleu") == "descending"
+    assert BoardQuery(sort="train_seconds").direction("train_seconds") == "ascending"
+    assert BoardQuery().direction("train_seconds") is None
