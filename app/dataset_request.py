@@ -61,9 +61,9 @@ def _columns(text: str) -> dict[str, str]:
     for name, column in stated.items():
         part = name if name in NAMES else PART_OF.get(name)
         if part is None:
-            raise Invalid.one("columns", f"'{name[:40]}' is no part of a row; the parts are {', '.join(NAMES)}")
+            raise Invalid.one("columns", f"{name[:40]!r} is no part of a row; the parts are {', '.join(NAMES)}")
         if part in columns:
-            raise Invalid.one("columns", f"'{name[:40]}' states the {part} a second time")
+            raise Invalid.one("columns", f"{name[:40]!r} states the {part} a second time")
         if column.strip():
             columns[part] = column
     return columns

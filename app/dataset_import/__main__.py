@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--columns", type=json.loads, default={})
     parser.add_argument("--skip-bad-rows", action="store_true")
     arguments = parser.parse_args()
-    json.dump(_run(arguments), sys.stdout)
+    report = json.dumps(_run(arguments), ensure_ascii=False)
+    sys.stdout.buffer.write(report.encode(errors="replace"))  # a column's name may be no UTF-8; nobody could show it
 
 
 def _run(arguments: argparse.Namespace) -> dict[str, Any]:

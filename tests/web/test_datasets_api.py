@@ -81,6 +81,23 @@ def test_what_is_wrong_with_the_form_is_told_by_field(
     assert list(settings.datasets_dir.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "fields"),
+    [
+        (b"pr\xe9nom;r\xe9ponse\na;b\n", {}),
+        (b"question;answer;not\xe9\na;b;c\n", {}),
+        (b"a;b\nc;d\n", {"columns": '{"prompt": "\\ud800", "response": "b"}'}),
+        (b"a;b\nc;d\n", {"columns": '{"\\ud800": "a"}'}),
+    ],
+)
+def test_names_that_are_no_text_can_still_be_told_of(
+    client: TestClient, content: bytes, fields: dict[str, str]
+) -> None:
+    answer = post(client, content, "a.csv", **fields)
+    assert answer.status_code in (201, 422)
+    assert client.get(URL).status_code == 200
+
+
 def test_a_form_without_a_file_says_that_it_is_needed(client: TestClient) -> None:
     for files in ({"name": (None, "x")}, {"file": ("", b"")}):
         answer = client.post(URL, files=files)
