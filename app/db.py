@@ -12,6 +12,9 @@ from sqlalchemy import DateTime, Engine, create_engine, event
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
+# SQLite's largest integer: a longer number names no row.
+MAX_ID = 2**63 - 1
+
 # A writer waits this long for another before it gives up; longer than any transaction of ours.
 BUSY_TIMEOUT_MS = 10_000
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from app.db import iso
+from app.db import MAX_ID, iso
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Experiment, Run
 from app.status import RunStatus
@@ -45,7 +45,7 @@ def get_experiment(session: Session, experiment_id: int) -> Experiment:
 def find_or_add(session: Session, which: int | str) -> Experiment:
     """The experiment of an id, or of a name (made if it is new); without a commit, and Invalid where there is none."""
     if isinstance(which, int):
-        found = session.get(Experiment, which)
+        found = session.get(Experiment, which) if which <= MAX_ID else None
         if found is None:
             raise Invalid.one("experiment", f"There is no experiment {which}")
         return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, String, func, or_, select
 from sqlmodel import col
 
+from app.db import MAX_ID
 from app.errors import Invalid
 from app.models import Experiment, Run
 from app.status import RunStatus
@@ -38,8 +39,15 @@ class RunFilter:
 
 def parse_filter(experiment: str | None = None, status: str | None = None, text: str | None = None) -> RunFilter:
     """From a query: `experiment` is an id or a name, `status` a list with commas."""
-    which = int(experiment) if experiment and experiment.isascii() and experiment.isdigit() else experiment or None
-    return RunFilter(which, parse_statuses(status or ""), text or "")
+    return RunFilter(_parse_experiment(experiment or ""), parse_statuses(status or ""), text or "")
+
+
+def _parse_experiment(text: str) -> int | str | None:
+    if not text.isascii() or not text.isdigit():
+        return text or None
+    if int(text) > MAX_ID:
+        raise Invalid.one("experiment", "There is no experiment of that id")
+    return int(text)
 
 
 def parse_statuses(text: str) -> tuple[RunStatus, ...]:

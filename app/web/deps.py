@@ -6,12 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from sqlmodel import Session
 
-from app.db import Database
+from app.db import MAX_ID, Database
 from app.settings import Settings
 from app.web.hub import Hub
-
-# SQLite's largest rowid: a longer number in a path names nothing.
-MAX_ID = 2**63 - 1
 
 Waker = Callable[[int], bool]
 

@@ -4,7 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.db import MAX_ID
 from app.run_config import RunConfig
+
+RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
 class Body(BaseModel):
@@ -44,7 +47,7 @@ class Retry(Body):
 class BulkAction(Body):
     """`delete` needs every run to have ended; `tag` adds and removes tags."""
 
-    ids: list[int] = Field(min_length=1, max_length=1000)
+    ids: list[RowId] = Field(min_length=1, max_length=1000)
     action: Literal["delete", "tag"]
     add: list[str] = []
     remove: list[str] = []
@@ -58,8 +61,8 @@ class NewExperiment(Body):
 class ExperimentChanges(Body):
     name: str = ""
     description: str = ""
-    baseline_run: int | None = Field(None, description="A run of this experiment; null: the first one.")
+    baseline_run: RowId | None = Field(None, description="A run of this experiment; null: the first one.")
 
 
 class QueueOrder(Body):
-    runs: list[int] = Field(min_length=1, description="These first, in this order; the others follow as they are.")
+    runs: list[RowId] = Field(min_length=1, description="These first, in this order; the others follow as they are.")

@@ -10,12 +10,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from app.db import MAX_ID
 from app.errors import Invalid
 from app.listing import MAX_LIMIT
 from app.live import News
 from app.runs import get_run
 from app.web.api.documented import problems
-from app.web.deps import MAX_ID, DatabaseDep, HubDep, Id
+from app.web.deps import DatabaseDep, HubDep, Id
 from app.web.hub import Hub
 
 router = APIRouter(tags=["events"])
