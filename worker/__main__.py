@@ -124,4 +124,7 @@ def _prepare_environment() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # everything is on disk; taking torch apart in good order would cost seconds

@@ -62,9 +62,10 @@ def test_a_crash_before_the_rename_leaves_the_old_one(tmp_path: Path, monkeypatc
     def crash(self: Path, target: Path) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "rename", crash)
-        checkpoint.save(tmp_path, 2, step(2))
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.save(tmp_path, 2, step(2))
     state = checkpoint.load_latest(tmp_path)
     assert state is not None
     assert state["step"] == 1

@@ -1,0 +1,118 @@
+"""Greedy answers: the same text whatever the batch, from the tuned weights and never from re-quantised ones."""
+
+import copy
+from array import array
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from worker.finetune import generation, writers
+from worker.finetune.adapter import adapter_state, restore_adapter
+from worker.finetune.evaluation import Measurement
+from worker.finetune.generation import Decoding, generate
+from worker.finetune.likelihood import likelihood
+from worker.finetune.preparing import Prepared, prepare
+from worker.finetune.quantization import quantised_layers
+from worker.finetune.reporter import Silent
+from worker.finetune.running import Clock, train_adapter
+
+
+@pytest.fixture(scope="module", params=["nf4", "int8", "none"])
+def trained(
+    request: Any, llama: Path, rows: Path, make_config: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Prepared, Any]:
+    config = make_config(
+        quantization__method=request.param, training__num_train_epochs=12, evaluation__max_eval_rows=12
+    )
+    job = prepare(config, model_path=llama, rows_path=rows, dataset_sha256=None, reporter=Silent())
+    nothing = Measurement({}, [])
+    folder = tmp_path_factory.mktemp("run")
+    run = train_adapter(job, nothing, output_dir=folder, resume=False, clock=Clock(), reporter=Silent())
+    return job, run.learner.model
+
+
+def answers(model: Any, job: Prepared, size: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(generation, "_batch_size", lambda *_: size)
+    decoding = Decoding(12, (1,), 1, torch.float32)
+    return generate(model, job.held_out.questions, decoding, job.tokenizer, Silent())
+
+
+def test_answers_do_not_depend_on_the_batch(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, model = trained
+    alone = answers(model, job, 1, monkeypatch)
+    assert any(alone)
+    assert answers(model, job, 5, monkeypatch) == alone
+
+
+def test_the_merged_copy_answers_as_the_quantised_model_with_its_adapter(
+    trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, model = trained
+    before = adapter_state(model)
+    writer = writers.tuned_writer(model, torch.float32)
+    assert not list(quantised_layers(writer))
+    assert not any("lora" in name for name, _ in writer.named_parameters())
+    assert answers(writer, job, 5, monkeypatch) == answers(model, job, 5, monkeypatch)
+    ours, copied = (
+        likelihood(m, job.held_out.examples, pad_id=1, dtype=torch.float32, reporter=Silent()).loss
+        for m in (model, writer)
+    )
+    # int8 rounds its inputs as well, which a dequantised copy does not.
+    assert copied == pytest.approx(ours, rel=1e-5 if job.config.quantization.method != "int8" else 5e-3)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in adapter_state(model).items())
+
+
+def test_without_memory_for_a_copy_the_model_itself_answers(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, model = trained
+    monkeypatch.setattr(writers, "free_bytes", lambda _: 1000)
+    assert writers.tuned_writer(model, torch.float32) is model
+
+
+def test_a_batch_that_does_not_fit_is_halved(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, model = trained
+    expected = answers(model, job, 2, monkeypatch)
+    real = generation._answers
+
+    def small_memory(model: Any, batch: Any, *rest: Any) -> list[str]:
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(model, batch, *rest)
+
+    monkeypatch.setattr(generation, "_answers", small_memory)
+    assert answers(model, job, 9, monkeypatch) == expected
+
+
+def test_prompts_are_padded_on_the_left(trained: Any) -> None:
+    job, model = trained
+    decoding = Decoding(4, (1,), 1, torch.float32)
+    long, short = job.held_out.questions[0], array("i", [0, 5, 6])
+    seen: list[Any] = []
+
+    class Spy:
+        device, config = model.device, model.config
+
+        def generate(self, **inputs: Any) -> torch.Tensor:
+            seen.append(copy.copy(inputs))
+            return inputs["input_ids"]
+
+    generation._answers(Spy(), [long, short], decoding, job.tokenizer, Silent())
+    assert seen[0]["input_ids"][1].tolist()[-3:] == [0, 5, 6]
+    assert seen[0]["attention_mask"][1].tolist() == [0] * (len(long) - 3) + [1] * 3
+
+
+def test_a_model_that_answers_longer_than_its_context_is_held_to_it(trained: Any) -> None:
+    job, model = trained
+    decoding = Decoding(500, (), 1, torch.float32)
+    texts = generate(model, [array("i", [0, *range(5, 245)])], decoding, job.tokenizer, Silent())
+    assert len(texts) == 1
+
+
+def test_restoring_an_adapter_brings_its_answers_back(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, model = trained
+    state, expected = adapter_state(model), answers(model, job, 5, monkeypatch)
+    restore_adapter(model, {name: torch.zeros_like(tensor) for name, tensor in state.items()})
+    assert answers(model, job, 5, monkeypatch) != expected
+    restore_adapter(model, state)
+    assert answers(model, job, 5, monkeypatch) == expected
