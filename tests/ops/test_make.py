@@ -118,7 +118,7 @@ def ci(tmp_path: Path, *present: str) -> list[str]:
 def test_ci_installs_what_is_missing_and_then_tests(tmp_path: Path) -> None:
     *installs, last = ci(tmp_path)
     assert "apt-get update" in installs[0]
-    assert installs[-1].endswith("chromium redis-server")
+    assert installs[-1].endswith("chromium fonts-liberation redis-server")
     assert last == "make test REQUIRE_BROWSER=1"
 
 
