@@ -4,7 +4,9 @@ A template is read from a form and rendered once a row, so only what cannot loop
 text, the two fields, `if`, comparisons and a few filters.
 """
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
+from functools import lru_cache
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 FIELDS = frozenset({"instruction", "input"})
@@ -18,20 +20,25 @@ PLAIN = (
     "### Response:\n"
 )  # fmt: skip
 
-_FILTERS = ("trim", "upper", "lower", "capitalize", "title", "length", "string")
+FILTERS = ("trim", "upper", "lower", "capitalize", "title", "length", "string")
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.CondExpr, nodes.Filter,
     nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Concat,
 )  # fmt: skip
 
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-_environment.filters = {name: _environment.filters[name] for name in _FILTERS}
+_environment.filters = {name: _environment.filters[name] for name in FILTERS}
 _environment.globals.clear()
 
 
 def render(template: str, instruction: str, input: str = "") -> str:
     """The prompt of one row; `template` is PLAIN or one that `check` has found nothing wrong with."""
-    return _environment.from_string(template).render(instruction=instruction, input=input)
+    return _compiled(template).render(instruction=instruction, input=input)
+
+
+@lru_cache(maxsize=32)
+def _compiled(template: str) -> Template:
+    return _environment.from_string(template)
 
 
 def check(template: str) -> str | None:
@@ -66,6 +73,6 @@ def _nodes_error(tree: nodes.Template) -> str | None:
             kind = type(node).__name__.lower()
             return (
                 f"Line {node.lineno} of the template: '{kind}' is not allowed; use text, {{{{ instruction }}}}, "
-                f"{{{{ input }}}}, if, and the filters {', '.join(_FILTERS)}"
+                f"{{{{ input }}}}, if, and the filters {', '.join(FILTERS)}"
             )
     return None
