@@ -160,14 +160,14 @@ class LogLines(Shape):
     size: int
 
 
-Scores = dict[str, float | list[int] | None]
+RowScores = dict[str, float | list[int] | None]
 
 
 class Scored(Shape):
     """`bleu` is the list of counts that corpus BLEU sums over rows: a row alone has no BLEU."""
 
-    base: Scores
-    finetuned: Scores
+    base: RowScores
+    finetuned: RowScores
 
 
 class Prediction(Growing):
