@@ -26,7 +26,13 @@ def celery_app(broker_url: str) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={"socket_connect_timeout": 1, "socket_timeout": 5},
+        broker_transport_options={
+            "socket_connect_timeout": 1,
+            "socket_timeout": 5,
+            # A launch must not wait for a broker that is away (six seconds by default): one more try, at once.
+            "max_retries": 1,
+            "interval_start": 0,
+        },
         task_publish_retry=False,
     )
     return app

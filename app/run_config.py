@@ -109,7 +109,7 @@ class LoraConfig(Section):
 
 
 class DataConfig(Section):
-    dataset: int = setting(..., "Data set", "The data set to train and evaluate on.", common=True, ge=1)
+    dataset: int = setting(..., "Data set", "The data set to train and evaluate on.", common=True, ge=1, le=2**63 - 1)
     eval_fraction: float = setting(
         0.1, "Held-out share", "Share of the rows kept from training, for the results.", gt=0, lt=1
     )

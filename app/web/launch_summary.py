@@ -7,32 +7,37 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from sqlmodel import Session, func, select
 
-from app import launch_facts
+from app import launch_facts, leaks
 from app.launch_facts import ModelShape
 from app.models import Dataset, Run
+from app.row_keys import KEYS_FILE
 from app.run_config import DataConfig, LoraConfig, TrainingConfig
+from app.settings import Settings
 from app.status import ENDED
 from app.web import forms
 from app.web.numbers import NOTHING, number, share
 
 Section = TypeVar("Section", bound=BaseModel)
 
+# Sides of a larger data set are not counted anew with every letter that is typed.
+MOST_COUNTED = 20_000
+
 
 @dataclass(frozen=True)
 class Rows:
-    """How many rows are trained on and held out; `exact` only for the split that the import counted."""
+    """How many rows are trained on and held out; not `exact` where the shares alone tell."""
 
     train: int
     held_out: int
     exact: bool
 
 
-def facts(session: Session, texts: Mapping[str, str], shape: ModelShape | None) -> dict[str, str]:
+def facts(session: Session, settings: Settings, texts: Mapping[str, str], shape: ModelShape | None) -> dict[str, str]:
     """By name, as text; a part that cannot be said yet is a dash."""
     typed = forms.read(texts)
     training = _section(TrainingConfig, typed.get("training"))
     lora = _section(LoraConfig, typed.get("lora"))
-    rows = _rows(session, _section(DataConfig, typed.get("data")))
+    rows = _rows(session, settings, _section(DataConfig, typed.get("data")))
     return {
         "starts": _starts(session),
         "rows": f"{_about(rows)}{number(rows.train)} train, {number(rows.held_out)} held out" if rows else NOTHING,
@@ -51,19 +56,17 @@ def _section(model: type[Section], typed: Any) -> Section | None:
         return None
 
 
-def _rows(session: Session, data: DataConfig | None) -> Rows | None:
+def _rows(session: Session, settings: Settings, data: DataConfig | None) -> Rows | None:
     dataset = session.get(Dataset, data.dataset) if data else None
     if data is None or dataset is None:
         return None
-    counted = {"eval_fraction", "split_seed", "validation_fraction"}
-    exact = all(getattr(data, name) == DataConfig.model_fields[name].default for name in counted)
-    train, held_out = dataset.train_rows, dataset.eval_rows
-    if not exact:
-        held_out = round(dataset.rows * data.eval_fraction)
-        train = round((dataset.rows - held_out) * (1 - data.validation_fraction))
-    return Rows(
-        min(train, data.max_train_rows or train), held_out, exact or (data.max_train_rows or train + 1) <= train
-    )
+    folder = settings.dataset_dir(data.dataset)
+    if dataset.rows <= MOST_COUNTED and (folder / KEYS_FILE).is_file():
+        sides = leaks.measure(folder, data)
+        return Rows(sides.train, sides.held_out, exact=True)
+    held_out = round(dataset.rows * data.eval_fraction)
+    train = round((dataset.rows - held_out) * (1 - data.validation_fraction))
+    return Rows(min(train, data.max_train_rows or train), held_out, exact=False)
 
 
 def _about(rows: Rows | None) -> str:

@@ -35,7 +35,8 @@ class Field:
 
     @property
     def help(self) -> str:
-        return self.control.help
+        """Of both, where two share a line."""
+        return f"{self.control.help} {self.joined.control.label}: {self.joined.help}" if self.joined else self.control.help
 
     @property
     def input_type(self) -> str:

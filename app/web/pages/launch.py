@@ -8,12 +8,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
 from app import base_models, experiments, model_shape, presets, run_config, runs
+from app.db import MAX_ID
 from app.errors import FieldError, Invalid
 from app.models import Dataset, Run
 from app.presets import Preset
 from app.settings import Settings
 from app.web import forms, launch_summary, launch_view
-from app.web.deps import MAX_ID, DatabaseDep, Reading, SettingsDep, Wake
+from app.web.deps import DatabaseDep, Reading, SettingsDep, Wake
 from app.web.security import PageForm
 from app.web.templating import page
 
@@ -109,7 +110,7 @@ def _datasets(session: Session) -> Sequence[Dataset]:
 def _panel(session: Session, settings: Settings, typed: Mapping[str, str], source: Run | None) -> dict[str, Any]:
     folder = base_models.folder(settings, typed.get("model.base_model", ""))
     return {
-        "facts": launch_summary.facts(session, typed, model_shape.read(folder) if folder else None),
+        "facts": launch_summary.facts(session, settings, typed, model_shape.read(folder) if folder else None),
         "differing": launch_view.differing(typed, forms.texts(source.config) if source else forms.defaults()),
         "source": source,
         "labels": launch_view.LABELS,
