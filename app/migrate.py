@@ -11,7 +11,9 @@ from app.settings import ROOT, Settings
 
 def upgrade(settings: Settings) -> None:
     """Create or upgrade the database; does nothing to one that is current."""
-    connect(settings.database).dispose()  # makes the folder and switches the file to WAL
+    database = connect(settings.database)
+    database.read.connect().close()  # a first connection makes the file and switches it to WAL, for good
+    database.dispose()
     command.upgrade(_config(settings.database), "head")
 
 

@@ -1,5 +1,6 @@
 """The migrations themselves: up, down, no drift, and with data in the tables."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def test_an_empty_file_becomes_current(settings: Settings) -> None:
     assert migrate.is_current(database)
     assert set(inspect(database.write).get_table_names()) == {*metadata.tables, "alembic_version"}
     database.dispose()
+
+
+def test_the_file_is_in_wal_mode_before_anybody_works_with_it(settings: Settings) -> None:
+    """Switching later needs the file for oneself, and fails where another process writes."""
+    migrate.upgrade(settings)
+    connection = sqlite3.connect(settings.data_dir / "tuneboard.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
 
 
 def test_upgrading_twice_changes_nothing(settings: Settings) -> None:

@@ -55,7 +55,10 @@ def _refusal(request: Request, settings: Settings) -> Response | None:
         return problems.problem(request, 400, "Unknown host", detail)
     if request.method not in SAFE_METHODS and _is_cross_site(request.headers):
         return problems.problem(request, 403, "Cross-site request", "Another site's page may not change anything here.")
-    if int(request.headers.get("content-length") or 0) > _limit(request, settings):
+    length = request.headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit():
+        return problems.problem(request, 400, "Malformed request", "Content-Length is not a number.")
+    if int(length) > _limit(request, settings):
         return problems.problem(request, 413, "Too large", _too_large(_limit(request, settings)))
     if not _is_open(request.url.path) and not is_logged_in(request, settings):
         return _login_needed(request)
