@@ -42,10 +42,13 @@ def load(session: Session, settings: Settings, run: Run) -> Job:
     dataset = session.get(Dataset, run.dataset_id)
     if dataset is None or dataset.id is None:
         raise NotFound("The data set of this run is gone.")
+    rows = settings.dataset_dir(dataset.id) / ROWS_FILE
+    if not rows.is_file():
+        raise NotFound(f"The rows of data set {dataset.id} are gone.")
     return Job(
         config=parse(run.config),
         run_dir=settings.run_dir(run.id),
-        rows=settings.dataset_dir(dataset.id) / ROWS_FILE,
+        rows=rows,
         # Of the rows as stored: one file can be read in two ways, by other columns.
         dataset_sha256=dataset.statistics.get("rows_sha256", dataset.sha256),
         downloads_dir=settings.downloads_dir,

@@ -2,7 +2,8 @@
 
 import importlib.util
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from app.db import Database
 from app.models import Attempt, Dataset, Experiment, Run
 from app.queue import celery_app
+from app.rows import ROWS_FILE
 from app.run_config import RunConfig
 from app.settings import Settings
 from worker import job
@@ -45,6 +47,8 @@ def launch(settings: Settings, database: Database) -> Launch:
             session.add(run)
             session.commit()
             assert run.id
+            settings.dataset_dir(1).mkdir(parents=True, exist_ok=True)
+            (settings.dataset_dir(1) / ROWS_FILE).touch()
             run_dir = settings.run_dir(run.id)
             run_dir.mkdir(parents=True)
             (run_dir / "fake.json").write_text(json.dumps(plan))
@@ -81,9 +85,33 @@ def attempts_of(database: Database) -> Callable[[int], list[Attempt]]:
 @pytest.fixture(scope="session")
 def fake() -> ModuleType:
     """The stand-in as a module: what its runs must come to."""
-    spec = importlib.util.spec_from_file_location("fake_child", FAKE_CHILD)
+    return _module(FAKE_CHILD)
+
+
+@pytest.fixture
+def hub() -> Iterator[Any]:
+    """A model hub with one model, for the download step."""
+    files = {
+        "config.json": b"{}",
+        "model.safetensors": b"weights",
+        "tokenizer.json": b"{}",
+        "merges.txt": b"a b",
+        "pytorch_model.bin": b"a pickle",
+        "modeling.py": b"import os",
+        "consolidated.safetensors": b"again",
+        "onnx/model.json": b"{}",
+    }
+    with _module(FAKE_CHILD.with_name("fake_hub.py")).FakeHub(
+        {"owner/name": files, "owner/old": {"x.bin": b""}}
+    ) as hub:
+        yield hub
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # where dataclasses look
     spec.loader.exec_module(module)
     return module

@@ -63,6 +63,7 @@ def losses(steps: int) -> list[float]:
 class FakeChild:
     def __init__(self, options: argparse.Namespace) -> None:
         self.dir: Path = options.output_dir
+        self.commit: str | None = options.model_commit
         plan_file = self.dir / "fake.json"
         self.plan = DEFAULTS | (json.loads(plan_file.read_text()) if plan_file.exists() else {})
         self.pipe = os.fdopen(options.report_fd, "w", buffering=1) if options.report_fd else sys.stdout
@@ -78,7 +79,7 @@ class FakeChild:
 
     def run(self) -> int:
         self.say(protocol.Stage(name="preparing"))
-        self.say(protocol.Environment(values={"python": sys.version, "secrets": secrets()}))
+        self.say(protocol.Environment(values={"secrets": secrets(), "commit": self.commit}))
         self.rest(self.plan["prepare_seconds"])
         self.say(protocol.BaselineMeasured(key="base-key", metrics={"perplexity": 30.0, "bleu": 0.01}))
         self.say(protocol.Stage(name="training"))

@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -405,3 +407,52 @@ def test_a_held_lock_is_no_reason_to_start_a_second_process(
     assert run.error
     assert run.error["code"] == "worker_lost"
     assert not (settings.run_dir(run_id) / "pids.log").exists()
+
+
+def test_a_hub_model_is_downloaded_first_and_its_commit_goes_to_the_child(
+    context: Context, launch: Launch, run_of: RunOf, hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_TOKEN", "a secret")
+    run_id = launch(base_model="owner/name")
+    work(context)
+    run = run_of(run_id)
+    assert (run.status, run.error) == ("completed", None)
+    assert run.environment["commit"] == "0123456789abcdef0123456789abcdef01234567"
+    assert run.environment["secrets"] == []
+
+
+def test_a_download_that_fails_fails_the_run_with_its_reason(
+    context: Context, launch: Launch, run_of: RunOf, hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    run_id = launch(base_model="owner/nothing")
+    work(context)
+    assert (run_of(run_id).status, run_of(run_id).attempt) == ("failed", 1)
+    assert run_of(run_id).error["code"] == "model_not_found"  # type: ignore[index]
+
+
+def test_a_cancel_ends_a_download(
+    context: Context, launch: Launch, run_of: RunOf, database: Database, hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    hub.hangs = threading.Event()
+    run_id = launch(base_model="owner/name")
+    with at_work(context):
+        wait_for(lambda: any("resolve" in path for path in hub.asked))
+        ask_to_cancel(database, run_id)
+        wait_for(lambda: run_of(run_id).status == "cancelled")
+
+
+@pytest.mark.parametrize("gone", ["model", "dataset"])
+def test_what_is_gone_since_the_launch_is_a_failure_that_says_so(
+    gone: str, context: Context, launch: Launch, run_of: RunOf, settings: Settings, tmp_path: Path
+) -> None:
+    run_id = launch()
+    if gone == "model":
+        (tmp_path / "bases" / "tiny").rename(tmp_path / "elsewhere")
+    else:
+        (settings.dataset_dir(1) / "rows.jsonl").unlink()
+    work(context)
+    assert run_of(run_id).status == "failed"
+    assert run_of(run_id).error["code"] == {"model": "model_not_found", "dataset": "invalid"}[gone]  # type: ignore[index]
