@@ -43,9 +43,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _include_routers(app: FastAPI) -> None:
-    app.include_router(health.probes)
     for router in api.ROUTERS:
         app.include_router(router, prefix=API)
+    app.include_router(health.probes)
     for router in pages.ROUTERS:
         app.include_router(router)
 

@@ -1,6 +1,6 @@
 """The pages: server-rendered, usable without scripts. Each reads rows and shows a template; forms post and redirect."""
 
-from app.web.pages import chip, datasets, experiments, launch, leaderboard, login, queue, run
+from app.web.pages import chip, datasets, docs, experiments, launch, leaderboard, login, queue, run
 
 ROUTERS = (
     leaderboard.router,
@@ -11,4 +11,5 @@ ROUTERS = (
     queue.router,
     login.router,
     chip.router,
+    docs.router,
 )
