@@ -108,6 +108,7 @@ def retry_run(session: Session, run_id: int, *, fresh: bool = False) -> Run:
         "fresh_start": fresh,
         "cancel_requested": False,
         "stage": None,
+        "started_at": None,
         "finished_at": None,
         "error": null(),
     }
