@@ -106,8 +106,8 @@ def _run(config: RunConfig, options: argparse.Namespace, reporter: ConsoleReport
         reporter.failure(error.code, error.title, error.detail, error.hint)
         return Exit.FAILED
     except Exception as error:  # noqa: BLE001 - the boundary of the run: nothing may end without saying why
-        reporter.log(traceback.format_exc(), "error")
-        hint = "The run's log has the details. Retry the run; if it fails again, report it with the log."
+        traceback.print_exc()  # for whoever runs the machine: no traceback reaches a page
+        hint = "Retry the run; if it fails again, report it with output.log from the run's folder."
         reporter.failure("unexpected", "Something went wrong", f"{type(error).__name__}: {error}", hint)
         return Exit.FAILED
     reporter.result(outcome.results, outcome.resources)
