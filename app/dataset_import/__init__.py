@@ -9,5 +9,6 @@
     store         writes rows.jsonl and keys.bin and collects what the statistics need
     statistics    lengths, duplicates, leakage; near_duplicates finds prompts that are almost the same
 
-Everything streams: memory is bounded by the longest row, not by the file.
+Everything streams: memory is bounded by the longest row (of Parquet by a row group) and
+about 100 bytes a row for the statistics, not by the file.
 """

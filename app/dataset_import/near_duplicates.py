@@ -57,6 +57,8 @@ def find(prompts: Path, train: Sequence[int], held_out: Sequence[int]) -> NearDu
     budget = MAX_PAIRS
     with prompts.open(encoding="utf-8") as lines:
         for row, line in enumerate(lines):
+            if not index.words:  # each has been found already
+                break
             if trained[row]:
                 budget -= _compare(row, frozenset(line.split()), index, result)
             if budget < 0:
