@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -88,12 +89,24 @@ def empty(tmp_path_factory: pytest.TempPathFactory, migrated: bytes) -> Iterator
 def open_page(chromium: Browser) -> Iterator[Open]:
     """open_page(url, width=1280, scheme="light", javascript=True): a page in a browser profile of its own.
 
-    Whatever the page writes to its console as an error (a blocked style, a script that failed) fails the test.
+    Whatever the page writes to its console as an error (a blocked style, a script that failed) fails the test, and
+    so does an answer of 400 and above, unless `missing_is_fine`.
     """
     complaints: list[str] = []
     contexts = []
 
-    def open_it(url: str, *, width: int = 1280, scheme: str = "light", javascript: bool = True) -> Page:
+    def complain(url: str, text: str, *, missing_is_fine: bool) -> None:
+        if not (missing_is_fine and "404" in text):
+            complaints.append(f"{url}: {text}")
+
+    def open_it(
+        url: str,
+        *,
+        width: int = 1280,
+        scheme: str = "light",
+        javascript: bool = True,
+        missing_is_fine: bool = False,
+    ) -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if scheme == "dark" else "light",
@@ -102,8 +115,9 @@ def open_page(chromium: Browser) -> Iterator[Open]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(f"{url}: {error}"))
-        page.on("console", lambda m: complaints.append(f"{url}: {m.text}") if m.type == "error" else None)
+        note = partial(complain, url, missing_is_fine=missing_is_fine)
+        page.on("pageerror", lambda error: note(str(error)))
+        page.on("console", lambda message: note(message.text) if message.type == "error" else None)
         page.goto(url)
         return page
 
