@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -85,3 +85,25 @@ def test_a_large_upload_neither_grows_nor_blocks_the_web(server: tuple[int, str]
     assert answer.json()["size_bytes"] >= FILE_BYTES
     assert memory(pid, "VmHWM") - before < MOST_GROWTH
     assert len(waits) >= 10  # others were answered meanwhile
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(server: tuple[int, str], settings: Settings) -> None:
+    host, port = server[1].removeprefix("http://").split(":")
+    head = f"POST /api/v1/datasets HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 90000000\r\n"
+    head += "Content-Type: multipart/form-data; boundary=cut\r\n\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode())
+        for _, piece in zip(range(1000), form(b"cut"), strict=False):
+            connection.sendall(piece)
+        assert _within(5, lambda: any(settings.datasets_dir.glob("*/upload")))
+    assert _within(5, lambda: not any(settings.datasets_dir.iterdir()))
+    assert httpx.get(f"{server[1]}/api/v1/datasets").json()["total"] == 0
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
