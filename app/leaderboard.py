@@ -168,7 +168,7 @@ def _rows(session: Session, runs: RunFilter, piece: _Slice, sort: str, columns: 
     found = session.exec(statement.order_by(*order.clauses()).offset(piece.offset).limit(piece.limit)).all()
     best = _best(session, runs, piece.key)
     cells = values(session, found, [*columns, *(column(metric.name) for metric in metrics.COMPARED)])
-    ranks = sorted_by.direction is not None and sort == sorted_by.best_first
+    ranks = sorted_by.direction is not None and descending == (sorted_by.direction == "higher")
     rows = []
     for place, (run, experiment) in enumerate(found, start=piece.offset + 1):
         row = cells[run.id or 0]

@@ -49,4 +49,4 @@ def tail(settings: Settings, run_id: int, count: int) -> LogLines:
 
 
 def _lines(chunk: bytes) -> list[str]:
-    return chunk.decode(errors="replace").splitlines()
+    return chunk.decode(errors="replace").removesuffix("\n").split("\n") if chunk else []

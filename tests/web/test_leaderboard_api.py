@@ -1,0 +1,45 @@
+"""GET /leaderboard."""
+
+from fastapi.testclient import TestClient
+
+from app.db import Database
+from app.status import RunStatus
+from tests.stored_runs import add_completed, add_run
+
+URL = "/api/v1/leaderboard"
+
+
+def test_rows_have_config_results_resources_and_their_place(client: TestClient, database: Database) -> None:
+    second, first = add_completed(database, 20.0), add_completed(database, 10.0)
+    waiting = add_run(database)
+    answer = client.get(URL).json()
+    assert (answer["total"], answer["next_cursor"], answer["sort"]) == (2, None, "eval/perplexity")
+    assert [(row["id"], row["rank"], row["group"]) for row in answer["items"]] == [(first, 1, 0), (second, 2, 0)]
+    row = answer["items"][0]
+    assert row["results"]["finetuned"]["perplexity"] == 10.0
+    assert row["config"]["lora"]["r"] == 8
+    assert row["resources"]["train_seconds"] > 0
+    assert "eval/perplexity" in row["best"]
+    assert row["values"]["lora.r"] == 8
+    (group,) = answer["groups"]
+    assert (group["fingerprint"], group["runs"], group["reason"]) == ("asked", 2, "")
+    assert group["bases"][0]["metrics"]["perplexity"] == 40.0
+    assert [(row["id"], row["group"], row["rank"]) for row in answer["unranked"]] == [(waiting, None, None)]
+
+
+def test_the_query_picks_rows_columns_and_order(client: TestClient, database: Database) -> None:
+    kept = add_completed(database, 20.0, name="keep me")
+    add_completed(database, 10.0)
+    add_run(database, RunStatus.FAILED)
+    answer = client.get(URL, params={"filter": "keep", "columns": "lora.r,bleu", "sort": "-bleu"}).json()
+    assert [row["id"] for row in answer["items"]] == [kept]
+    assert [column["name"] for column in answer["columns"]] == ["lora.r", "eval/bleu"]
+    assert answer["columns"][1]["direction"] == "higher"
+    assert answer["unranked"] == []
+
+
+def test_a_query_that_makes_no_sense_is_a_422(client: TestClient) -> None:
+    for query in ({"sort": "x"}, {"columns": "x"}, {"cursor": "x"}, {"limit": "0"}, {"status": "x"}):
+        answer = client.get(URL, params=query)
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == list(query)
