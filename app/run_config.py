@@ -261,7 +261,8 @@ def field_error(item: Any) -> FieldError:
         return FieldError(".".join(filter(None, (name, field))), message)
     if item.get("input") == "":
         kind = "missing"
-    return FieldError(name, _SENTENCES[kind].format(**context) if kind in _SENTENCES else str(item["msg"]))
+    limits = {word: f"{limit:g}" if isinstance(limit, float) else limit for word, limit in context.items()}
+    return FieldError(name, _SENTENCES[kind].format(**limits) if kind in _SENTENCES else str(item["msg"]))
 
 
 def dotted(location: tuple[str | int, ...]) -> str:

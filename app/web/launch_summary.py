@@ -1,6 +1,6 @@
 """What a launch will do, in a few words, from settings that may still be half typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,13 +11,16 @@ from app import launch_facts, leaks
 from app.launch_facts import ModelShape
 from app.models import Dataset, Run
 from app.row_keys import KEYS_FILE
-from app.run_config import DataConfig, LoraConfig, TrainingConfig
+from app.run_config import DataConfig, LoraConfig, RunConfig, TrainingConfig
 from app.settings import Settings
 from app.status import ENDED
 from app.web import forms
 from app.web.numbers import NOTHING, number, share
 
 Section = TypeVar("Section", bound=BaseModel)
+
+SPLIT = ("dataset", "eval_fraction", "validation_fraction", "split_seed", "max_train_rows")
+BATCH = ("per_device_train_batch_size", "gradient_accumulation_steps")
 
 # Sides of a larger data set are not counted anew with every letter that is typed.
 MOST_COUNTED = 20_000
@@ -35,23 +38,26 @@ class Rows:
 def facts(session: Session, settings: Settings, texts: Mapping[str, str], shape: ModelShape | None) -> dict[str, str]:
     """By name, as text; a part that cannot be said yet is a dash."""
     typed = forms.read(texts)
-    training = _section(TrainingConfig, typed.get("training"))
-    lora = _section(LoraConfig, typed.get("lora"))
-    rows = _rows(session, settings, _section(DataConfig, typed.get("data")))
+    rows = _rows(session, settings, _part(DataConfig, typed, SPLIT))
+    batch = _part(TrainingConfig, typed, BATCH)
+    schedule = _part(TrainingConfig, typed, (*BATCH, "num_train_epochs", "max_steps"))
+    lora = _part(LoraConfig, typed, ("r", "target_modules", "bias", "use_dora"))
     return {
         "starts": _starts(session),
         "rows": f"{_about(rows)}{number(rows.train)} train, {number(rows.held_out)} held out" if rows else NOTHING,
-        "effective": number(training.effective_batch_size) if training else NOTHING,
-        "batch": _batch(training) if training else NOTHING,
-        "steps": _steps(training, rows) if training else NOTHING,
-        "schedule": _schedule(training, rows) if training else NOTHING,
+        "effective": number(batch.effective_batch_size) if batch else NOTHING,
+        "batch": _batch(batch) if batch else NOTHING,
+        "steps": _steps(schedule, rows) if schedule else NOTHING,
+        "schedule": _schedule(schedule, rows) if schedule else NOTHING,
         "trained": _trained(lora, shape) if lora else NOTHING,
     }
 
 
-def _section(model: type[Section], typed: Any) -> Section | None:
+def _part(model: type[Section], typed: Mapping[str, Any], names: Sequence[str]) -> Section | None:
+    """The section with these settings as typed, the others by default; None where one of them is wrong."""
+    section = next(name for name, field in RunConfig.model_fields.items() if field.annotation is model)
     try:
-        return model.model_validate(typed or {})
+        return model.model_validate({name: value for name, value in typed.get(section, {}).items() if name in names})
     except ValidationError:
         return None
 

@@ -36,7 +36,9 @@ class Field:
     @property
     def help(self) -> str:
         """Of both, where two share a line."""
-        return f"{self.control.help} {self.joined.control.label}: {self.joined.help}" if self.joined else self.control.help
+        if self.joined is None:
+            return self.control.help
+        return f"{self.control.help} {self.joined.control.label}: {self.joined.help}"
 
     @property
     def input_type(self) -> str:
@@ -52,17 +54,18 @@ class Field:
         return min(self.text.count("\n") + 1, MOST_ROWS_OF_TEMPLATE)
 
     @property
+    def said(self) -> str:
+        return said(self.text)
+
+    @property
     def changed(self) -> bool:
         return self.text != (self.control.default or "")
 
     @property
-    def said(self) -> str:
-        """The setting in a few words, for the line of a folded group; nothing where it is not set."""
+    def short_label(self) -> str:
+        """As it stands in the middle of a sentence."""
         label = self.control.label
-        name = label if any(letter.isupper() for letter in label[1:]) else label.lower()
-        if self.control.kind == "prose" and "{" in self.text:
-            return f"own {name}"
-        return f"{name} {SAID.get(self.text, self.text)}" if self.text else ""
+        return label if any(letter.isupper() for letter in label[1:]) else label.lower()
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,12 @@ class Difference:
 def differing(texts: Mapping[str, str], source: Mapping[str, str]) -> list[Difference]:
     """Settings that differ from what the source states."""
     return [
-        Difference(run_config.label(name), _shown(was), _shown(texts[name]))
+        Difference(run_config.label(name), said(was) or numbers.NOTHING, said(texts[name]) or numbers.NOTHING)
         for name, was in source.items()
         if name in texts and texts[name] != was
     ]
 
 
-def _shown(text: str) -> str:
-    if "{" in text:
-        return "own text"
-    return SAID.get(text, text) or numbers.NOTHING
+def said(text: str) -> str:
+    """A setting's text in few words; nothing where it is not set."""
+    return "own text" if "{" in text else SAID.get(text, text)

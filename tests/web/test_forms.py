@@ -72,7 +72,7 @@ def test_blanks_around_a_word_do_not_make_it_a_template() -> None:
         ("lora.r", "many", "This must be a whole number"),
         ("lora.r", "4.5", "This must be a whole number"),
         ("lora.r", "5000", "This must be at most 1024"),
-        ("training.learning_rate", "0", "This must be more than 0.0"),
+        ("training.learning_rate", "0", "This must be more than 0"),
         ("training.max_grad_norm", "inf", "This must be a finite number"),
         ("lora.target_modules", "q_proj,,v_proj", "a layer name is empty"),
         ("lora.rank", "4", "There is no such setting"),

@@ -18,6 +18,16 @@ function copyFacts() {
   }
 }
 
+/** The line of a folded group says what is in it. */
+function say(field) {
+  const part = form.querySelector(`[data-says="${field.name}"]`);
+  if (!part) return;
+  const text = field.type === 'checkbox' ? String(field.checked) : field.value.trim();
+  part.lastElementChild.textContent = text.includes('{') ? 'own text' : { true: 'on', false: 'off' }[text] ?? text;
+  part.classList.toggle('set-diff', text !== part.dataset.default);
+  part.hidden = text === '';
+}
+
 let asked = 0;
 async function refresh() {
   const mine = ++asked;
@@ -28,7 +38,8 @@ async function refresh() {
 }
 
 let timer = 0;
-form.addEventListener('input', () => {
+form.addEventListener('input', event => {
+  say(event.target);
   clearTimeout(timer);
   timer = setTimeout(() => refresh().catch(() => { /* the server is away: the panel stays as it was */ }), WAIT_MS);
 });

@@ -103,8 +103,8 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _decimals(ticks: Sequence[float]) -> int:
-    """Enough for neighbours to differ."""
-    return next(places for places in range(12) if round(ticks[1], places) - round(ticks[0], places) > 0)
+    """As many as the ticks have."""
+    return next((places for places in range(10) if all(round(tick, places) == tick for tick in ticks)), 10)
 
 
 def _steps(total: float) -> list[float]:

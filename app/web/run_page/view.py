@@ -20,7 +20,7 @@ SMALL_CHARTS = (
     ("train/learning_rate", "Learning rate", ""),
     ("train/grad_norm", "Gradient norm", ""),
     ("train/tokens_per_second", "Speed", "tokens/s"),
-    ("system/memory", "Memory", "GB"),
+    ("system/memory", "", "GB"),
 )
 
 
@@ -71,6 +71,7 @@ def _state(session: Session, run: Run) -> dict[str, Any]:
     training = run.config.get("training", {})
     return {
         "STAGES": STAGES,
+        "memory_name": _memory_name(run),
         "stages": progress.stages(run),
         "figures": progress.figures(session, run),
         "epochs": None if training.get("max_steps") else training.get("num_train_epochs"),
@@ -79,6 +80,11 @@ def _state(session: Session, run: Run) -> dict[str, Any]:
         "attempts": session.exec(attempts).all(),
         "now": now(),
     }
+
+
+def _memory_name(run: Run) -> str:
+    """On CPU it is that of the whole process, libraries included."""
+    return "Memory (RSS)" if str(run.environment.get("device", "")).startswith("CPU") else "Memory"
 
 
 def _ahead(session: Session, run: Run) -> int:

@@ -139,7 +139,7 @@ def test_errors_stand_beside_their_fields_and_what_was_typed_stays(browser: Brow
     assert "Nothing was launched. 3 fields need a change" in summary[0]
     for name, sentence in {
         "training.learning_rate": "This must be a number",
-        "lora.lora_dropout": "This must be less than 1.0",
+        "lora.lora_dropout": "This must be less than 1",
         "experiment": "This is needed",
     }.items():
         assert f'href="#{name}"' in summary[0]
