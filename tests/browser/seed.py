@@ -17,10 +17,10 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app import leases, migrate
+from app import datasets, leases, migrate
+from app.dataset_request import ImportRequest
 from app.db import connect, now
 from app.models import Attempt, Baseline, Dataset, Experiment, MetricName, MetricPoint, Run, RunValue, Worker
-from app.rows import Row
 from app.run_config import nest, parse
 from app.settings import Settings
 from app.status import RunStatus
@@ -63,8 +63,10 @@ SERIES = (
 def seed(settings: Settings) -> None:
     """Fill an empty data folder."""
     migrate.upgrade(settings)
-    with connect(settings.database).writing() as session:
+    database = connect(settings.database)
+    with database.writing() as session:
         dataset = _dataset(session, settings)
+    with database.writing() as session:
         study = Experiment(name="TinyLlama medical, reference study", description="Which settings are best?")
         session.add(study)
         session.flush()
@@ -72,34 +74,16 @@ def seed(settings: Settings) -> None:
         running = _unfinished(session, settings, study, dataset)
         _worker(session, running)
         session.commit()
+    database.dispose()
 
 
 def _dataset(session: Session, settings: Settings) -> Dataset:
-    rows = [
-        Row(
-            instruction=f"What are the usual first symptoms of condition {number}?",
-            response=f"Tiredness, weakness and, in about {number % 60} of 100 people, cold hands or feet.",
-            group=f"topic {number % 24}",
-        )
-        for number in range(2750)
-    ]
-    dataset = Dataset(
-        name="medical_pairs",
-        sha256="4b1f" * 16,
-        format="jsonl",
-        rows=len(rows),
-        train_rows=2500,
-        eval_rows=250,
-        columns=["instruction", "response", "group"],
-        warnings=["3 rows of the held-out side have a near duplicate among the training rows."],
-        size_bytes=812_400,
-        created_at=now() - timedelta(days=1),
-    )
-    session.add(dataset)
-    session.flush()
-    folder = settings.dataset_dir(dataset.id or 0)
-    folder.mkdir(parents=True)
-    (folder / "rows.jsonl").write_text("".join(row.to_json() + "\n" for row in rows), encoding="utf-8")
+    """The sample, imported as an upload is, so that its page shows what an import finds out."""
+    with datasets.staging(settings) as folder:
+        request = ImportRequest.of({"name": "medical_pairs"}, datasets.SAMPLE_FILE.name)
+        dataset = datasets.import_file(session, settings, datasets.SAMPLE_FILE, folder, request)
+    dataset.created_at = now() - timedelta(days=1)
+    session.commit()
     return dataset
 
 

@@ -1,10 +1,14 @@
 """The data sets' pages: the form that adds one, what it says of a bad file, statistics, preview, delete."""
 
+import html
 import json
 import re
+from urllib.parse import quote
 
 from httpx import Response
 
+from app.datasets import SAMPLE_FILE
+from app.rows import read_rows
 from app.settings import Settings
 from tests.web.pages.conftest import Browser
 
@@ -75,16 +79,19 @@ def test_an_upload_without_the_forms_token_is_refused(new_browser: Browser) -> N
 
 
 def test_rows_are_paged_and_searched(browser: Browser) -> None:
+    rows = [html.escape(row.instruction) for row in read_rows(SAMPLE_FILE)]
     first = browser.open("/datasets/1")
-    assert "of condition 24?" in first
-    assert "of condition 25?" not in first
+    assert '<span class="num">25</span>' in first
+    assert rows[24] in first
     further = re.search(r'href="(/datasets/1\?cursor=[^"#]+)', first)
     assert further
-    assert "of condition 25?" in browser.open(further[1])
-    found = browser.open("/datasets/1?search=condition+2749")
-    assert "of condition 2749?" in found
-    assert "of condition 24?" not in found
-    assert "No row has this text" in browser.open("/datasets/1?search=zebra")
+    second = browser.open(further[1])
+    assert '<span class="num">26</span>' in second
+    assert rows[25] in second
+    found = browser.open(f"/datasets/1?search={quote(html.unescape(rows[1999]).upper())}")
+    assert '<span class="num">2000</span>' in found
+    assert '<span class="num">1</span>' not in found
+    assert "No row has this text" in browser.open("/datasets/1?search=zebra+crossing")
 
 
 def test_one_that_runs_use_stays(browser: Browser) -> None:
