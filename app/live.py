@@ -83,7 +83,7 @@ def read_news(
 ) -> list[News]:
     """Of these runs and, with `active`, of what runs or waits; points from the step in `since` on, that one included.
 
-    A run without a step in `since` comes without points: who starts to watch has just read the series.
+    Of a run that is not in `since`, from its own last step on.
     """
     wanted = set(ids)
     condition: ColumnElement[bool] = col(Run.id).in_(wanted)
@@ -91,15 +91,15 @@ def read_news(
         condition = or_(condition, col(Run.status).in_(ACTIVE))
     found = session.exec(select(Run).where(condition).order_by(col(Run.id)).limit(len(wanted) + MOST_ACTIVE)).all()
     names = {name.id or 0: name.name for name in session.exec(select(MetricName))}
-    news = [_read(session, settings, run, names, since.get(run.id or 0)) for run in found]
+    news = [_read(session, settings, run, names, since.get(run.id or 0, run.step)) for run in found]
     return [*news, *(News(run_id, gone=True) for run_id in sorted(wanted - {run.id for run in found}))]
 
 
-def _read(session: Session, settings: Settings, run: Run, names: Mapping[int, str], since: int | None) -> News:
+def _read(session: Session, settings: Settings, run: Run, names: Mapping[int, str], since: int) -> News:
     assert run.id is not None
     points: dict[str, list[Point]] = {}
     truncated = False
-    for name_id, name in names.items() if since is not None else ():
+    for name_id, name in names.items():
         which = {"run": run.id, "name": name_id, "since": since, "limit": MOST_POINTS + 1}
         rows: list[Point] = [list(row) for row in session.connection().execute(NEW_POINTS, which)]
         truncated = truncated or len(rows) > MOST_POINTS

@@ -30,7 +30,7 @@ EXTENT = text(f"SELECT count(*), min(step), max(step) {OF_SERIES}")
 
 @dataclass(frozen=True)
 class Series:
-    """`points` is how many are stored; `sampled` says that only some of them are here."""
+    """`points` is how many there are; `sampled` says that only some of them are here."""
 
     name: str
     points: int

@@ -6,7 +6,7 @@ A stream that is read slowly does not pile up: what waits for it is one change a
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -104,9 +104,12 @@ class Hub:
             stream.changed.set()
 
     async def _greet(self, stream: Stream) -> None:
-        """What a page gets at once, as something may have changed since it was made; its steps say what it missed."""
+        """What a page gets at once, as something may have changed since it was made; its steps say what it missed.
+
+        Without a step it gets no points: it has just read the series.
+        """
         for news in await asyncio.to_thread(self._read, stream.runs or (), stream.runs is None, stream.steps):
-            stream.offer(news)
+            stream.offer(news if news.run_id in stream.steps else replace(news, points={}))
             self._seen.setdefault(news.run_id, news)
 
     async def _poll(self) -> None:

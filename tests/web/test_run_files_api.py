@@ -60,6 +60,13 @@ def test_series_are_picked_by_name(client: TestClient, database: Database, run_d
         assert [s["name"] for s in client.get(f"{URL}/metrics?{query}").json()["series"]] == ["a/b", "c/d"]
 
 
+def test_only_what_is_new_comes_after_a_step(client: TestClient, database: Database, run_dir: Path) -> None:
+    add_points(database, 1, "a/b", dict.fromkeys(range(1, 101), 1.0))
+    (series,) = client.get(f"{URL}/metrics", params={"after": 98}).json()["series"]
+    assert (series["steps"], series["points"], series["sampled"]) == ([99, 100], 2, False)
+    assert client.get(f"{URL}/metrics", params={"after": 100}).json() == {"series": []}
+
+
 def test_log_lines_come_after_an_offset(client: TestClient, run_dir: Path) -> None:
     (run_dir / "run.log").write_text("one\ntwo\n")
     assert client.get(f"{URL}/logs").json() == {"lines": ["one", "two"], "next": 8, "size": 8}

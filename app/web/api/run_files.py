@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
 from app import artifacts, logs, predictions, series
+from app.db import MAX_ID
 from app.listing import DEFAULT_LIMIT
 from app.runs import get_run
 from app.web.api import shapes
@@ -33,7 +34,7 @@ def log_lines(
     run_id: Id,
     session: Reading,
     settings: SettingsDep,
-    after: Annotated[int, Query(ge=0, description="`next` of the answer before.")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_ID, description="`next` of the answer before.")] = 0,
     tail: Annotated[
         int | None, Query(ge=1, le=5000, description="Only the last lines; then `after` counts not.")
     ] = None,

@@ -146,7 +146,7 @@ class Series(Shape):
     values: list[float | None] = Field(description="null: not a finite number.")
     times: list[float] = Field(description="Seconds of training.")
     epochs: list[float]
-    points: int = Field(description="How many are stored.")
+    points: int = Field(description="How many there are after `after`.")
     sampled: bool = Field(description="Only some of them are here; peaks and dips are kept.")
 
 

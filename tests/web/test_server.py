@@ -1,0 +1,164 @@
+"""The web process as it really runs: live streams, a fast and clean end, and what it has in memory."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from app.db import Database
+from app.models import Run
+from app.settings import ROOT, Settings
+from app.status import RunStatus
+from tests.stored_runs import add_points, add_run
+
+# Documented: 0.2 s; asserted at more than three times that, on a machine that does other things.
+SHUTDOWN_SECONDS = 2.0
+
+
+@dataclass
+class Web:
+    process: subprocess.Popen[str]
+    address: str
+
+
+def start(settings: Settings, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "app.web.server"],
+        cwd=ROOT,
+        env=os.environ | {"TUNEBOARD_DATA_DIR": str(settings.data_dir)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def web(settings: Settings) -> Iterator[Web]:
+    port = free_port()
+    process = start(settings, TUNEBOARD_PORT=str(port))
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(f"{address}/healthz").raise_for_status()
+            break
+        except httpx.TransportError:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    yield Web(process, address)
+    process.kill()
+    process.communicate()
+
+
+class Reader(threading.Thread):
+    """Follows a stream until it ends."""
+
+    def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(daemon=True)
+        self.url, self.headers = url, headers
+        self.events: list[dict[str, object]] = []
+        self.ids: list[str] = []
+        self.ended_well = False
+        self.content_type = ""
+
+    def run(self) -> None:
+        with httpx.stream("GET", self.url, timeout=30, headers=self.headers) as answer:
+            self.content_type = answer.headers["content-type"]
+            for line in answer.iter_lines():
+                kind, _, value = line.partition(": ")
+                if kind == "data":
+                    self.events.append(json.loads(value))
+                elif kind == "id":
+                    self.ids.append(value)
+        self.ended_well = True
+
+    def wait_for(self, count: int) -> None:
+        deadline = time.monotonic() + 20
+        while len(self.events) < count:
+            assert time.monotonic() < deadline, self.events
+            time.sleep(0.02)
+
+
+def test_streams_carry_what_changes_and_end_cleanly(web: Web, database: Database) -> None:
+    run_id, other = add_run(database, RunStatus.RUNNING, step=1), add_run(database)
+    one = Reader(f"{web.address}/api/v1/runs/{run_id}/events")
+    many = Reader(f"{web.address}/api/v1/events?runs={run_id},{other}", {"Last-Event-ID": f"{run_id}.0"})
+    for reader, first in ((one, 1), (many, 2)):
+        reader.start()
+        reader.wait_for(first)
+        assert reader.content_type.startswith("text/event-stream")
+    add_points(database, run_id, "train/loss", {2: 1.5})
+    with database.writing() as session:
+        session.get_one(Run, run_id).step = 2
+        session.commit()
+    one.wait_for(2)
+    last = one.events[-1]
+    assert (last["run"], last["status"]) == (run_id, "running")
+    assert last["points"] == {"train/loss": [[2, 1.5, 4.0, 0.2]]}
+    assert one.ids[-1] == f"{run_id}.2"
+    many.wait_for(3)
+    assert many.events[-1] == last
+    assert httpx.get(f"{web.address}/api/v1/version").status_code == 200, "a stream holds no thread"
+
+    began = time.monotonic()
+    web.process.send_signal(signal.SIGTERM)
+    output, _ = web.process.communicate(timeout=20)
+    assert time.monotonic() - began < SHUTDOWN_SECONDS
+    assert output == "", "nothing to complain about"
+    for reader in (one, many):
+        reader.join(5)
+        assert reader.ended_well
+
+
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="reads /proc")
+def test_torch_is_not_in_the_web_process(web: Web) -> None:
+    """Also after pages and calls have been answered: nothing may load it on the way."""
+    for path in ("/", "/runs/new", "/datasets", "/queue", "/api/v1/config/schema", "/api/v1/models", "/readyz"):
+        httpx.get(web.address + path, headers={"accept": "text/html"})
+    with open(f"/proc/{web.process.pid}/maps") as maps:
+        mapped = maps.read()
+    assert "sqlite" in mapped, "the look into the process works"
+    for library in ("torch", "bitsandbytes", "transformers", "tokenizers", "pyarrow"):
+        assert f"/{library}" not in mapped, library
+
+
+def test_importing_the_application_loads_no_training_library() -> None:
+    code = "import sys, app.main, app.web.server; print(' '.join(m.partition('.')[0] for m in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = set(loaded.stdout.split())
+    assert {"fastapi", "sqlmodel"} <= modules
+    heavy = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "evaluate", "accelerate", "worker", "pyarrow"}
+    assert modules & heavy == set()
+
+
+def test_a_taken_port_is_one_clear_line(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        output, _ = start(settings, TUNEBOARD_PORT=str(port)).communicate(timeout=60)
+    assert output.count("\n") == 1
+    assert f"Port {port} on 127.0.0.1 is taken" in output
+
+
+def test_an_open_address_without_a_token_is_refused(settings: Settings) -> None:
+    process = start(settings, TUNEBOARD_HOST="0.0.0.0", TUNEBOARD_PORT=str(free_port()))
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert output.count("\n") == 1
+    assert "TUNEBOARD_TOKEN" in output
