@@ -88,15 +88,8 @@ def cancel_requested(session: Session, claim: Claim) -> bool:
 
 def start_fresh(session: Session, claim: Claim) -> None:
     """Forget what earlier attempts recorded. Its files go first: then a death in between repeats both."""
-    zero: dict[str, Any] = {
-        "step": 0,
-        "total_steps": None,
-        "epoch": 0.0,
-        "fraction": 0.0,
-        "warnings": [],
-        "fresh_start": False,
-    }
-    update_run(session, claim, zero)
+    nothing_done = {"step": 0, "total_steps": None, "epoch": 0.0, "fraction": 0.0}
+    update_run(session, claim, {**nothing_done, "fresh_start": False})
     session.execute(delete(MetricPoint).where(col(MetricPoint.run_id) == claim.run_id))
     session.execute(delete(RunValue).where(col(RunValue.run_id) == claim.run_id))
     session.commit()

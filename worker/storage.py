@@ -1,5 +1,7 @@
 """Writing when the database cannot be written to: locked by another, or on a disk that is full."""
 
+import logging
+import math
 import sqlite3
 import time
 from collections.abc import Callable
@@ -9,6 +11,8 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from worker.context import Context
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # A worker that was told to stop gives up after this; its run is found again when the lease is over.
@@ -31,16 +35,15 @@ def _code(error: OperationalError) -> int:
 
 def insist(context: Context, write: Callable[[Session], T]) -> T:
     """Write however long the database stays locked or the disk full: no run's end may be lost to that."""
-    last_try: float | None = None
+    began, last_try = time.monotonic(), math.inf
     while True:
         try:
             with context.db.writing() as session:
                 return write(session)
         except OperationalError as error:
-            if not (is_locked(error) or is_full(error)):
+            if not (is_locked(error) or is_full(error)) or time.monotonic() > last_try:
                 raise
-            if last_try is None and context.stopping.is_set():
-                last_try = time.monotonic() + LAST_TRIES_SECONDS
-            if last_try is not None and time.monotonic() > last_try:
-                raise
+            log.warning("waiting to write for %.0f s: %s", time.monotonic() - began, error.orig)
+        if context.stopping.is_set():
+            last_try = min(last_try, time.monotonic() + LAST_TRIES_SECONDS)
         time.sleep(PAUSE_SECONDS)
