@@ -15,7 +15,6 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 from app.errors import Invalid
@@ -37,14 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lock = _locked(options.lock) if options.lock else None
     if options.lock and lock is None:
         return Exit.LOCKED
-    stop = _stop_on_sigterm()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(Exit.STOPPED))  # until there is something to keep
     reporter = ConsoleReporter(stop) if options.report_fd is None else PipeReporter(options.report_fd, stop)
     try:
         config = parse(json.loads(options.config.read_text(encoding="utf-8")))
     except (OSError, ValueError, Invalid) as error:
         reporter.failure("bad_config", "The configuration cannot be used", str(error), f"Check {options.config.name}.")
         return Exit.FAILED
-    return _run(config, options, reporter)
+    return _run(config, options, reporter, stop)
 
 
 def _options() -> argparse.ArgumentParser:
@@ -70,23 +70,14 @@ def _locked(path: Path) -> IO[str] | None:
     return lock
 
 
-def _stop_on_sigterm() -> threading.Event:
-    stop = threading.Event()
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        if "worker.finetune.pipeline" not in sys.modules:  # still importing: there is nothing to keep
-            os._exit(Exit.STOPPED)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, handle)
-    return stop
-
-
-def _run(config: RunConfig, options: argparse.Namespace, reporter: ConsoleReporter | PipeReporter) -> int:
+def _run(
+    config: RunConfig, options: argparse.Namespace, reporter: ConsoleReporter | PipeReporter, stop: threading.Event
+) -> int:
     _prepare_environment()
     from worker.finetune.errors import FinetuneError, Stopped
     from worker.finetune.pipeline import finetune
 
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
         outcome = finetune(
             config,

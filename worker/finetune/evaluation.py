@@ -44,7 +44,7 @@ class RowResult:
 
     row: int
     answer: str
-    nll: float
+    nll: float | None  # None: not a finite number
     tokens: int
     rouge_l: float
     bleu: list[int]
@@ -94,7 +94,7 @@ def measure(
     parts = zip(
         (example.row for example in rows.examples),
         answers,
-        found.nll,
+        map(finite, found.nll),
         found.tokens,
         scoring.rouge_l_rows(answers, rows.references),
         scoring.bleu_rows(answers, rows.references),

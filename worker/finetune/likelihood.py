@@ -74,6 +74,9 @@ def _score(model: Any, batch: Batch, dtype: torch.dtype) -> tuple[list[float], l
 
 
 def _tokens_at_once(model: Any) -> int:
-    """Tokens in a batch whose logits, held three times, take a quarter of what is free."""
-    free = free_bytes(model.device)
-    return int(min(65_536, max(512, free / 4 / (12 * model.config.vocab_size))))
+    """Tokens in a batch whose logits, held three times, take a quarter of what is free.
+
+    On CPU a larger batch is no faster, and a request to stop would wait for it.
+    """
+    most = 65_536 if model.device.type == "cuda" else 4_096
+    return int(min(most, max(512, free_bytes(model.device) / 4 / (12 * model.config.vocab_size))))

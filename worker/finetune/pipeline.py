@@ -86,7 +86,10 @@ def _measure_tuned(job: Prepared, run: Training, clock: Clock, reporter: Reporte
 
 
 def _measure(job: Prepared, model: Any, writer: Any, rows: HeldOut, reporter: Reporter) -> Measurement:
-    return measure(model, writer, rows, job.decoding, job.tokenizer, reporter)
+    measured = measure(model, writer, rows, job.decoding, job.tokenizer, reporter)
+    if measured.metrics["perplexity"] is None:
+        reporter.warn("A perplexity was not measured: the loss of the held-out rows is no finite number.")
+    return measured
 
 
 def _save(

@@ -57,8 +57,7 @@ def prepare(
     tokenizer = load_tokenizer(model_path)
     stops = stop_ids(model_path, tokenizer)
     template = make_template(config.data.prompt_template, tokenizer, stops)
-    selection = select(rows_path, config.data, config.evaluation)
-    check_stop(reporter)
+    selection = select(rows_path, config.data, config.evaluation, reporter)
     train, validation, rows = _tokens(config, selection, template, tokenizer, reporter)
     _check_vocabulary([*train, *validation, *rows.examples], model_config.vocab_size)
     plain = None

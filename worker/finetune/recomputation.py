@@ -26,4 +26,4 @@ def activation_bytes(config: Any, tokens: int) -> int:
 
 
 def switch_on(model: Any) -> None:
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})

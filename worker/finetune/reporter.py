@@ -25,7 +25,7 @@ class Reporter(Protocol):
     def environment(self, values: Mapping[str, Any]) -> None: ...
 
     def baseline(self, key: str, metrics: Mapping[str, float | None]) -> None:
-        """The base was measured under a key that had no measurement yet."""
+        """Which base measurement the run goes by, new or stored."""
 
     def stop_requested(self) -> bool: ...
 

@@ -1,5 +1,6 @@
 """What a run has to show: `results` and `resources` in the API's shape, and its predictions."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +35,7 @@ def results(job: Prepared, base: Baseline, tuned: Measurement) -> dict[str, Any]
 def _side(measurement: Measurement) -> paired.Side:
     rows = measurement.rows
     return paired.Side(
-        nll=[row.nll for row in rows],
+        nll=[math.nan if row.nll is None else row.nll for row in rows],
         tokens=[row.tokens for row in rows],
         rouge_l=[row.rouge_l for row in rows],
         bleu=[row.bleu for row in rows],

@@ -49,7 +49,11 @@ def train_adapter(
     if job.recompute:
         recomputation.switch_on(model)
     folder = output_dir / "checkpoints"
+    settings = job.config.model_dump_json()
     state = checkpoint.load_latest(folder) if resume else None
+    if state is not None and state["settings"] != settings:
+        reporter.log("The checkpoint was made with other settings: starting from zero.", "warning")
+        state = None
     if state is None:
         checkpoint.discard(folder)
     learner = Learner(model, training, job.base.dtype, plan.total_steps)
@@ -62,6 +66,7 @@ def train_adapter(
             config=training,
             pad_id=job.decoding.pad_id,
             checkpoints=folder,
+            settings=settings,
             memory=memory,
             reporter=reporter,
             points=points,

@@ -1,6 +1,6 @@
 """The rows that a run uses: read from the stored file, split by app.split, and checked for leaks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from app.rows import Row, read_rows
 from app.run_config import DataConfig, EvaluationConfig
 from app.split import LEAK_CHARACTERS, key, normalise, split
 from worker.finetune.errors import FinetuneError
+from worker.finetune.reporter import Reporter, check_stop
 
 Numbered = tuple[int, Row]  # the row's number in the file, 0-based
 
@@ -19,9 +20,9 @@ class Selection:
     held_out: list[Numbered]
 
 
-def select(path: Path, data: DataConfig, evaluation: EvaluationConfig) -> Selection:
+def select(path: Path, data: DataConfig, evaluation: EvaluationConfig, reporter: Reporter) -> Selection:
     """Read the file twice, keys first, so that only rows that are used are held in memory."""
-    keys = [row.key for row in read_rows(path)]
+    keys = [row.key for _, row in _read(path, reporter)]
     sides = split(
         keys,
         seed=data.split_seed,
@@ -31,12 +32,19 @@ def select(path: Path, data: DataConfig, evaluation: EvaluationConfig) -> Select
         max_eval_rows=evaluation.max_eval_rows,
     )
     wanted = {*sides.train, *sides.validation, *sides.held_out}
-    rows = {number: row for number, row in enumerate(read_rows(path)) if number in wanted}
+    rows = {number: row for number, row in _read(path, reporter) if number in wanted}
     selection = Selection(*([(n, rows[n]) for n in side] for side in (sides.train, sides.validation, sides.held_out)))
     _check_enough(selection, len(keys), data)
     if not data.allow_leakage:
         _check_leakage(selection)
     return selection
+
+
+def _read(path: Path, reporter: Reporter) -> Iterator[Numbered]:
+    for number, row in enumerate(read_rows(path)):
+        if number % 1000 == 0:
+            check_stop(reporter)
+        yield number, row
 
 
 def _check_enough(selection: Selection, total: int, data: DataConfig) -> None:

@@ -49,6 +49,7 @@ class Training:
     config: TrainingConfig
     pad_id: int
     checkpoints: Path
+    settings: str  # of the whole run: a checkpoint of others is none of ours
     memory: MemoryUse
     reporter: Reporter
     points: Callable[[int, float, float, Mapping[str, float | None]], None]
@@ -65,6 +66,7 @@ class Training:
         return self.plan.epoch(self.done.step)
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, which `save` wrote under the same settings."""
         self.learner.restore(state["learner"])
         self.done = Done(**state["done"])
         self.best = state["best"]
@@ -76,6 +78,7 @@ class Training:
             "done": asdict(self.done),
             "best": self.best,
             "memory": self.memory.state(),
+            "settings": self.settings,
         }
         checkpoint.save(self.checkpoints, self.done.step, state)
 

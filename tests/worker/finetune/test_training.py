@@ -201,6 +201,42 @@ def test_without_resume_a_run_starts_from_zero(
     assert min(again.curves["train/loss"]) == 1
 
 
+def test_a_checkpoint_of_other_settings_is_not_continued(
+    llama: Path, rows: Path, make_config: Any, recording: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        start(llama, rows, make_config(), tmp_path, recording(stop_at=lambda r: r.steps == 2))
+    again = recording()
+    start(llama, rows, make_config(training__learning_rate=1e-3), tmp_path, again, resume=True)
+    assert min(again.curves["train/loss"]) == 1
+
+
+def test_recomputed_activations_change_no_digit(
+    llama: Path, rows: Path, make_config: Any, recording: Any, tmp_path: Path
+) -> None:
+    """With dropout too: the backward pass has to draw what the forward pass drew."""
+    curves = []
+    for choice in (False, True):
+        reporter = recording()
+        config = make_config(training__gradient_checkpointing=choice, lora__lora_dropout=0.1)
+        start(llama, rows, config, tmp_path / str(choice), reporter)
+        assert reporter.environments[0]["gradient_checkpointing"] is choice
+        curves.append(reporter.curves["train/loss"])
+    assert curves[0] == curves[1]
+
+
+def test_packing_trains_as_padding_does(
+    llama: Path, rows: Path, make_config: Any, recording: Any, tmp_path: Path
+) -> None:
+    curves = []
+    for choice in (False, True):
+        reporter = recording()
+        config = make_config(training__packing=choice, lora__lora_dropout=0)
+        start(llama, rows, config, tmp_path / str(choice), reporter)
+        curves.append(list(reporter.curves["train/loss"].values()))
+    assert curves[0] == pytest.approx(curves[1], rel=1e-5)
+
+
 def test_a_stop_within_a_step_takes_back_its_random_draws(llama: Path, rows: Path, make_config: Any) -> None:
     config = make_config(lora__lora_dropout=0.2)
     job = prepare(config, model_path=llama, rows_path=rows, dataset_sha256=None, reporter=Silent())
