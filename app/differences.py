@@ -8,6 +8,7 @@ same row on both sides) tells how far it depends on which rows were held out, in
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -58,7 +59,30 @@ RowParts = dict[str, tuple[float, ...]]
 
 def intervals(settings: Settings, run_id: int, other_id: int) -> dict[str, Interval]:
     """95 % intervals of run less other by metric; one whose spread is not known is missing."""
-    ours, theirs = _rows(settings, run_id), _rows(settings, other_id)
+    ours, theirs = _file(settings, run_id), _file(settings, other_id)
+    return _intervals(ours, theirs) if ours and theirs else {}
+
+
+@dataclass(frozen=True)
+class _Predictions:
+    """A run's file and when it was written: what is computed from it holds for as long."""
+
+    path: Path
+    changed: int
+
+
+def _file(settings: Settings, run_id: int) -> _Predictions | None:
+    path = artifacts.folder(settings, run_id) / predictions.FILE
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return _Predictions(path, found.st_mtime_ns) if found.st_size <= MOST_BYTES else None
+
+
+@lru_cache(maxsize=4096)
+def _intervals(our_file: _Predictions, their_file: _Predictions) -> dict[str, Interval]:
+    ours, theirs = _rows(our_file), _rows(their_file)
     both = sorted(ours.keys() & theirs.keys())
     if len(both) < FEWEST_ROWS:
         return {}
@@ -88,19 +112,10 @@ def _total(rows: Sequence[Sums]) -> list[float]:
     return [sum(parts) for parts in zip(*rows, strict=True)]
 
 
-def _rows(settings: Settings, run_id: int) -> dict[int, RowParts]:
-    file = artifacts.folder(settings, run_id) / predictions.FILE
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return {}
-    return _read(file, found.st_mtime_ns) if found.st_size <= MOST_BYTES else {}
-
-
-@lru_cache(maxsize=256)
-def _read(file: Path, _changed: int) -> dict[int, RowParts]:
-    """By row, the fine-tuned model's parts; the file is read again when it has changed."""
-    with file.open(encoding="utf-8") as lines:
+@lru_cache(maxsize=64)
+def _rows(file: _Predictions) -> dict[int, RowParts]:
+    """By row, the fine-tuned model's parts."""
+    with file.path.open(encoding="utf-8") as lines:
         found = (json.loads(line) for line in lines)
         return {prediction["row"]: _parts(prediction["scores"]["finetuned"]) for prediction in found}
 

@@ -24,7 +24,7 @@ from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)
 
-ROWS_PER_PAGE = 200
+ROWS_PER_PAGE = 100
 
 # As the line under the title counts them.
 STATES = (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.FAILED, RunStatus.CANCELLED)

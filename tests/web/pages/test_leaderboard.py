@@ -45,6 +45,7 @@ def test_runs_stand_by_perplexity_and_the_group_that_was_asked_something_else_ap
     ranked = ["Exp 6", "Exp 5", "Baseline", "Exp 2", "Exp 3", "Exp 1", "Exp 4"]
     assert names(page)[:8] == [*ranked, "Baseline, split 7"]
     assert "asked something else: split seed 7 instead of 42" in page
+    assert names(page)[8:] == ["Exp 7", "Exp 6, seed 43", "Exp 6, seed 44", "Batch 8, no 4-bit", "Rank 64"]
 
 
 def test_the_best_of_each_metric_is_marked_and_differences_have_sign_and_certainty(browser: Browser) -> None:
@@ -54,6 +55,13 @@ def test_the_best_of_each_metric_is_marked_and_differences_have_sign_and_certain
     assert "* 0.44 +0.02 better" in best
     assert "≈ −0.5 within noise" in within_noise
     assert "*" not in within_noise
+
+
+def test_a_run_that_was_asked_something_else_has_no_difference_to_the_baseline(browser: Browser) -> None:
+    other = row(browser.open("/leaderboard"), "1 Baseline, split 7")
+    assert "18.4 0.42 0.52" in other
+    assert "better" not in other
+    assert "worse" not in other
 
 
 def test_a_setting_that_differs_from_the_baseline_is_bold_and_one_that_does_not_is_quiet(browser: Browser) -> None:
