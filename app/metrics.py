@@ -62,6 +62,15 @@ CATALOGUE: tuple[Metric, ...] = (
         "mean negative log-likelihood of the response tokens of the held-out rows: the logarithm of the perplexity",
     ),
     Metric(
+        "validation/loss",
+        "validation_loss",
+        "Validation loss",
+        "nats/token",
+        "lower",
+        3,
+        "mean negative log-likelihood of the response tokens of the validation rows, which choose a checkpoint",
+    ),
+    Metric(
         "train/loss",
         "train_loss",
         "Training loss",
