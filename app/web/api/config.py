@@ -10,7 +10,7 @@ from app.run_config import RunConfig, nest
 router = APIRouter(prefix="/config", tags=["configuration"])
 
 
-@router.get("/schema")
+@router.get("/schema", summary="Show the schema of a configuration")
 def schema() -> dict[str, Any]:
     """The JSON schema of RunConfig. Beside each field its `label`, `unit` and limits; `description` is its help."""
     presets = [

@@ -43,7 +43,9 @@ def _listed(
     return [int(part) for part in parts] or None
 
 
-@router.get("/runs/{run_id}/events", response_class=EventSourceResponse, responses=problems(404))
+@router.get(
+    "/runs/{run_id}/events", response_class=EventSourceResponse, responses=problems(404, 422), summary="Follow a run"
+)
 async def of_run(
     run_id: Annotated[int, Depends(_known)], hub: HubDep, last_event_id: LastEventId = ""
 ) -> AsyncIterator[ServerSentEvent]:
@@ -51,7 +53,7 @@ async def of_run(
         yield event
 
 
-@router.get("/events", response_class=EventSourceResponse, responses=problems(422))
+@router.get("/events", response_class=EventSourceResponse, responses=problems(422), summary="Follow many runs")
 async def of_many(
     runs: Annotated[list[int] | None, Depends(_listed)], hub: HubDep, last_event_id: LastEventId = ""
 ) -> AsyncIterator[ServerSentEvent]:

@@ -15,13 +15,15 @@ probes = APIRouter(tags=["health"])
 router = APIRouter(tags=["health"])
 
 
-@probes.get("/healthz")
+@probes.get("/healthz", summary="Is the process up?")
 async def healthz() -> dict[str, str]:
     """The process is up."""
     return {"status": "ok"}
 
 
-@probes.get("/readyz", response_model=shapes.Readiness, responses={503: {"model": shapes.Readiness}})
+@probes.get(
+    "/readyz", response_model=shapes.Readiness, responses={503: {"model": shapes.Readiness}}, summary="Can runs start?"
+)
 def readyz(settings: SettingsDep, database: DatabaseDep, response: Response) -> dict[str, Any]:
     """Whether a run that is launched now would start now; 503 names what is missing."""
     parts = health.parts(settings, database)
@@ -31,7 +33,7 @@ def readyz(settings: SettingsDep, database: DatabaseDep, response: Response) -> 
     return {"ready": ready, "parts": {name: vars(part) for name, part in parts.items()}}
 
 
-@router.get("/workers", response_model=shapes.Listed[shapes.Worker])
+@router.get("/workers", response_model=shapes.Listed[shapes.Worker], summary="List workers")
 def list_workers(session: Reading) -> dict[str, Any]:
     items = [
         {
@@ -50,7 +52,7 @@ def list_workers(session: Reading) -> dict[str, Any]:
     return {"items": items, "next_cursor": None, "total": len(items)}
 
 
-@router.get("/version", response_model=shapes.Version)
+@router.get("/version", response_model=shapes.Version, summary="Show the version")
 def version() -> dict[str, str]:
     return {
         "version": __version__,

@@ -16,7 +16,7 @@ from app.web.deps import Reading
 router = APIRouter(prefix="/leaderboard", tags=["leaderboard"], responses=problems(422))
 
 
-@router.get("", response_model=shapes.Leaderboard)
+@router.get("", response_model=shapes.Leaderboard, summary="Show the leaderboard")
 def show(
     session: Reading,
     experiment: Annotated[str | None, Query(description="An id or a name.")] = None,

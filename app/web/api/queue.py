@@ -14,13 +14,13 @@ from app.web.deps import Reading, Writing
 router = APIRouter(prefix="/queue", tags=["queue"])
 
 
-@router.get("", response_model=shapes.Queue)
+@router.get("", response_model=shapes.Queue, summary="Show the queue")
 def show(session: Reading) -> dict[str, Any]:
     """All that waits, the next one first; beside it what runs."""
     return _queue(session)
 
 
-@router.patch("", response_model=shapes.Queue, responses=problems(409, 422))
+@router.patch("", response_model=shapes.Queue, responses=problems(409, 422), summary="Change the queue's order")
 def reorder(body: QueueOrder, session: Writing) -> dict[str, Any]:
     waiting.reorder(session, body.runs)
     return _queue(session)

@@ -16,7 +16,7 @@ from app.web.deps import Id, Reading, SettingsDep
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], responses=problems(404, 422))
 
 
-@router.get("/metrics", response_model=shapes.AllSeries)
+@router.get("/metrics", response_model=shapes.AllSeries, summary="Read metric series")
 def metrics(
     run_id: Id,
     session: Reading,
@@ -29,7 +29,7 @@ def metrics(
     return {"series": [vars(found) for found in series.read_series(session, run_id, names, max_points, after)]}
 
 
-@router.get("/logs", response_model=shapes.LogLines)
+@router.get("/logs", response_model=shapes.LogLines, summary="Read the log")
 def log_lines(
     run_id: Id,
     session: Reading,
@@ -43,7 +43,7 @@ def log_lines(
     return vars(logs.tail(settings, run_id, tail) if tail else logs.read_after(settings, run_id, after))
 
 
-@router.get("/predictions", response_model=shapes.Listed[shapes.Prediction])
+@router.get("/predictions", response_model=shapes.Listed[shapes.Prediction], summary="List predictions")
 def list_predictions(
     run_id: Id,
     session: Reading,
@@ -57,14 +57,14 @@ def list_predictions(
     return vars(predictions.list_predictions(settings, run_id, sort=sort, limit=limit, cursor=cursor))
 
 
-@router.get("/artifacts", response_model=shapes.Listed[shapes.Artifact])
+@router.get("/artifacts", response_model=shapes.Listed[shapes.Artifact], summary="List artifacts")
 def list_artifacts(run_id: Id, session: Reading, settings: SettingsDep) -> dict[str, Any]:
     get_run(session, run_id)
     items = [vars(item) for item in artifacts.list_artifacts(settings, run_id)]
     return {"items": items, "next_cursor": None, "total": len(items)}
 
 
-@router.get("/artifacts/{name}", response_class=FileResponse)
+@router.get("/artifacts/{name}", response_class=FileResponse, summary="Download an artifact")
 def download(run_id: Id, name: str, session: Reading, settings: SettingsDep) -> FileResponse:
     """One file, as an attachment: a browser saves it and never runs it."""
     get_run(session, run_id)

@@ -18,7 +18,9 @@ router = APIRouter(prefix="/runs", tags=["runs"], responses=problems(422))
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
-@router.post("", status_code=201, response_model=shapes.Run, responses=problems(400, 409, 413, 415, 503))
+@router.post(
+    "", status_code=201, response_model=shapes.Run, responses=problems(400, 409, 413, 415, 503), summary="Launch a run"
+)
 def launch(
     body: Launch,
     session: Writing,
@@ -51,7 +53,7 @@ def _create(session: Session, settings: SettingsDep, body: Launch, asked: idempo
     return _run(session, run.id or 0)
 
 
-@router.get("", response_model=shapes.Listed[shapes.Run])
+@router.get("", response_model=shapes.Listed[shapes.Run], summary="List runs")
 def list_all(
     session: Reading,
     experiment: Annotated[str | None, Query(description="An id or a name.")] = None,
@@ -66,7 +68,7 @@ def list_all(
     return {"items": items, "next_cursor": page.next_cursor, "total": page.total}
 
 
-@router.post("/bulk", status_code=204, responses=problems(404, 409))
+@router.post("/bulk", status_code=204, responses=problems(404, 409), summary="Delete or tag many runs")
 def bulk(body: BulkAction, session: Writing, settings: SettingsDep) -> None:
     """The same for many runs: all of them or none."""
     if body.action == "delete":
@@ -75,31 +77,35 @@ def bulk(body: BulkAction, session: Writing, settings: SettingsDep) -> None:
         runs.tag_runs(session, body.ids, add=body.add, remove=body.remove)
 
 
-@router.get("/{run_id}", response_model=shapes.Run, responses=problems(404))
+@router.get("/{run_id}", response_model=shapes.Run, responses=problems(404), summary="Show a run")
 def show(run_id: Id, session: Reading) -> dict[str, Any]:
     return _run(session, run_id)
 
 
-@router.patch("/{run_id}", response_model=shapes.Run, responses=problems(404))
+@router.patch("/{run_id}", response_model=shapes.Run, responses=problems(404), summary="Change a run")
 def patch(run_id: Id, body: RunChanges, session: Writing) -> dict[str, Any]:
     runs.patch_run(session, run_id, body.model_dump(exclude_unset=True))
     return _run(session, run_id)
 
 
-@router.delete("/{run_id}", status_code=204, responses=problems(404, 409))
+@router.delete("/{run_id}", status_code=204, responses=problems(404, 409), summary="Delete a run")
 def delete(run_id: Id, session: Writing, settings: SettingsDep) -> None:
     """A run that has ended, with its files."""
     runs.delete_runs(session, settings, [run_id])
 
 
-@router.post("/{run_id}/cancel", status_code=202, response_model=shapes.Run, responses=problems(404, 409))
+@router.post(
+    "/{run_id}/cancel", status_code=202, response_model=shapes.Run, responses=problems(404, 409), summary="Cancel a run"
+)
 def cancel(run_id: Id, session: Writing) -> dict[str, Any]:
     """A queued run is cancelled at once, a running one is asked to stop."""
     runs.cancel_run(session, run_id)
     return _run(session, run_id)
 
 
-@router.post("/{run_id}/retry", status_code=202, response_model=shapes.Run, responses=problems(404, 409))
+@router.post(
+    "/{run_id}/retry", status_code=202, response_model=shapes.Run, responses=problems(404, 409), summary="Retry a run"
+)
 def retry(run_id: Id, session: Writing, wake: Wake, body: Retry | None = None) -> dict[str, Any]:
     """The same run, its next attempt: from the last good checkpoint, or from zero."""
     runs.retry_run(session, run_id, fresh=body.fresh if body else False)
