@@ -48,14 +48,14 @@ def serving(data_dir: Path, **environment: str) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{address}/login", process)
+        wait_for(f"{address}/login", process)
         yield address
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         try:

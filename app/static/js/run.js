@@ -43,15 +43,19 @@ async function refresh() {
   await Promise.all([charts?.more(), log.more()]);
 }
 
+// A form that somebody types in is not pulled away.
+const isTyping = () => page().querySelector('details[open] :is(input, textarea):focus') !== null;
+
 let asked = 0;
-let running = false;
+let busy = false;
+let again = false; // something changed while busy
 async function refreshNow() {
-  if (running) return;
-  running = true;
-  asked = Date.now();
-  // The server is away: the next event, or the next quiet moment, asks again.
+  if (busy || document.hidden || isTyping()) { again = true; return; }
+  [busy, again, asked] = [true, false, Date.now()];
+  // Where the server is away, the next quiet moment asks again.
   await refresh().catch(() => {});
-  running = false;
+  busy = false;
+  if (again) refreshSoon();
 }
 
 let timer = null;
@@ -60,7 +64,9 @@ function refreshSoon() {
 }
 
 onEvent(news => { if (news.run === Number(page().dataset.run)) refreshSoon(); });
+document.addEventListener('visibilitychange', () => { if (again) refreshSoon(); });
 setInterval(() => {
-  if (page().dataset.ended !== 'true' && Date.now() - asked > QUIET_MS) refreshNow();
+  const ended = page().dataset.ended === 'true';
+  if (again || (!ended && Date.now() - asked > QUIET_MS)) refreshSoon();
 }, 1000);
 begin().catch(() => { /* no charts: the drawn curve and its table stay */ });
