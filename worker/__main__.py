@@ -12,9 +12,9 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 
 from app.errors import Invalid
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(Exit.STOPPED))  # until there is something to keep
     reporter = ConsoleReporter(stop) if options.report_fd is None else PipeReporter(options.report_fd, stop)
+    _tell_of_the_unexpected(reporter)
     try:
         config = parse(json.loads(options.config.read_text(encoding="utf-8")))
     except (OSError, ValueError, Invalid) as error:
@@ -70,6 +71,20 @@ def _locked(path: Path) -> IO[str] | None:
     return lock
 
 
+def _tell_of_the_unexpected(reporter: ConsoleReporter | PipeReporter) -> None:
+    """Whatever nobody foresaw ends with a failure event too; the traceback is printed, and so reaches no page.
+
+    Python then exits with 1, which is Exit.FAILED.
+    """
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, trace)
+        hint = "Retry the run; if it fails again, report it with output.log from the run's folder."
+        reporter.failure("unexpected", "Something went wrong", f"{kind.__name__}: {error}", hint)
+
+    sys.excepthook = hook
+
+
 def _run(
     config: RunConfig, options: argparse.Namespace, reporter: ConsoleReporter | PipeReporter, stop: threading.Event
 ) -> int:
@@ -95,11 +110,6 @@ def _run(
         return Exit.STOPPED
     except FinetuneError as error:
         reporter.failure(error.code, error.title, error.detail, error.hint)
-        return Exit.FAILED
-    except Exception as error:  # noqa: BLE001 - the boundary of the run: nothing may end without saying why
-        traceback.print_exc()  # for whoever runs the machine: no traceback reaches a page
-        hint = "Retry the run; if it fails again, report it with output.log from the run's folder."
-        reporter.failure("unexpected", "Something went wrong", f"{type(error).__name__}: {error}", hint)
         return Exit.FAILED
     reporter.result(outcome.results, outcome.resources)
     return Exit.DONE

@@ -91,6 +91,17 @@ def test_a_failure_is_an_event_and_an_exit_code(command: list[str], make_config:
     assert (failure.event, getattr(failure, "code", "")) == ("failure", "context_too_short")
 
 
+def test_what_nobody_foresaw_is_a_failure_too_and_its_traceback_is_no_event(command: list[str], rows: Path) -> None:
+    command[command.index(str(rows))] = "/nowhere/rows.jsonl"
+    run = Started(command)
+    events = list(run)
+    assert run.ended() == Exit.FAILED
+    assert getattr(events[-1], "code", "") == "unexpected"
+    assert "FileNotFoundError" in getattr(events[-1], "detail", "")
+    assert "Traceback" in run.printed
+    assert not any("Traceback" in event.model_dump_json() for event in events)
+
+
 def test_an_unreadable_configuration_is_a_failure_too(command: list[str]) -> None:
     Path(command[3]).write_text('{"model": {}, "surprise": 1}')
     run = Started(command)
