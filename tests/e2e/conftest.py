@@ -20,7 +20,7 @@ from app import broker
 from app.migrate import upgrade
 from app.settings import Settings
 
-BASE_MODEL = os.environ.get("E2E_BASE", "sample/clinic-2m")
+BASE_MODEL = "sample/clinic-2m"
 ROWS = 60
 Json = dict[str, Any]
 
@@ -99,7 +99,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             "TUNEBOARD_DATA_DIR": str(settings.data_dir),
             "TUNEBOARD_PORT": str(settings.port),
             "TUNEBOARD_LEASE_SECONDS": "3",
-            "TUNEBOARD_MODEL_DIRS": os.environ.get("E2E_MODELS", ""),
             "OMP_NUM_THREADS": "1",
         }
         upgrade(settings)

@@ -165,6 +165,17 @@ def test_a_killed_worker_takes_its_child_with_it_and_the_next_one_continues(
 
 
 @pytest.mark.usefixtures("with_broker")
+def test_even_a_child_that_does_nothing_dies_with_its_worker(
+    settings: Settings, launch: Launch, run_of: RunOf, start_worker: StartWorker
+) -> None:
+    run_id = launch(fault="hang", at_step=4)
+    worker = start_worker()
+    wait_for(lambda: run_of(run_id).step == 3)
+    worker.kill()
+    wait_for(lambda: not is_alive(pids(settings, run_id)[-1]), 5)
+
+
+@pytest.mark.usefixtures("with_broker")
 def test_a_stopped_then_woken_worker_does_not_disturb_the_one_that_took_over(
     settings: Settings, database: Database, launch: Launch, run_of: RunOf, start_worker: StartWorker, fake: ModuleType
 ) -> None:

@@ -322,6 +322,7 @@ def test_a_worker_whose_run_was_taken_away_ends_its_child_and_writes_nothing(
     run_id = launch(steps=10_000)
     with at_work(context):
         wait_for(lambda: run_of(run_id).step > 0)
+        assert context.busy
         with database.writing() as session:
             session.exec(update(Run).where(Run.id == run_id).values(attempt=9, step=3))
             session.commit()
@@ -334,17 +335,17 @@ def test_a_database_that_is_locked_for_long_loses_no_point(
 ) -> None:
     impatient = connect(settings.database, busy_timeout_ms=50)
     context.db = impatient
-    run_id = launch(steps=60)
+    run_id = launch(steps=150)
     with at_work(context):
         wait_for(lambda: run_of(run_id).step > 0)
         locker = sqlite3.connect(settings.data_dir / "tuneboard.db", isolation_level=None)
         locker.execute("BEGIN IMMEDIATE")
-        time.sleep(3)  # longer than the child lives
+        time.sleep(4)  # longer than the child lives
         assert run_of(run_id).status == "running"
         locker.execute("ROLLBACK")
         locker.close()
     assert run_of(run_id).status == "completed"
-    assert list(series(database, run_id, "train/loss").values()) == fake.losses(60)
+    assert list(series(database, run_id, "train/loss").values()) == fake.losses(150)
     impatient.dispose()
 
 
