@@ -233,7 +233,7 @@ def _base(run: Run) -> BaseRow:
 
 def _unranked(session: Session, runs: RunFilter, columns: Sequence[Column]) -> list[RankedRow]:
     """Runs without a result, newest first."""
-    open_runs = [*runs.conditions(), col(Run.status) != RunStatus.COMPLETED]
+    open_runs = [*runs.conditions(), col(Run.status).in_(set(RunStatus) - {RunStatus.COMPLETED})]
     statement = select(Run, Experiment).join(Experiment, ITS_EXPERIMENT).where(*open_runs).order_by(col(Run.id).desc())
     found = session.exec(statement.limit(MOST_UNRANKED)).all()
     cells = values(session, found, columns)

@@ -42,6 +42,8 @@ class Order:
     descending: bool
 
     def clauses(self) -> tuple[ColumnElement[Any], ...]:
+        if self.value is self.id:
+            return (self.id.desc() if self.descending else self.id,)  # an order that the table has already
         by_value, by_id = (self.value.desc(), self.id.desc()) if self.descending else (self.value, self.id)
         return self.value.is_(None), by_value, by_id
 
@@ -49,6 +51,8 @@ class Order:
         """What comes after the row that the cursor names."""
         value, row_id = self._read(cursor)
         later_id = self.id < row_id if self.descending else self.id > row_id
+        if self.value is self.id:
+            return later_id
         if value is None:
             return and_(self.value.is_(None), later_id)
         beyond = self.value < value if self.descending else self.value > value

@@ -127,7 +127,7 @@ def sql_value(column: Column) -> ColumnElement[Any]:
     if column.name in ("name", "notes"):
         return func.lower(col(getattr(Run, column.name)))
     # As it is stored: a time or a list of tags sorts by its text, and stands in a cursor as such.
-    return type_coerce(col(getattr(Run, column.name)), Integer if column.name == "id" else String)
+    return RUN_ID if column.name == "id" else type_coerce(col(getattr(Run, column.name)), String)
 
 
 def values(
