@@ -40,8 +40,11 @@ def signed(value: Number, decimals: int = 0) -> str:
 
 
 def metric(value: Number, short: str) -> str:
-    """A value of the metric with its own number of decimals."""
-    return number(value, BY_SHORT[short].decimals)
+    """A value of the metric with its own number of decimals; one that they would make 0 is written 1.2e-5."""
+    decimals = BY_SHORT[short].decimals
+    if value and math.isfinite(value) and round(value, decimals) == 0:
+        return _float(float(f"{value:.1e}")).replace("-", MINUS)
+    return number(value, decimals)
 
 
 def change(fraction: Number, decimals: int = 1) -> str:

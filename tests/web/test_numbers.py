@@ -105,3 +105,10 @@ def test_a_difference_is_judged_by_direction_and_never_within_noise(
     short: str, difference: float | None, interval: list[float] | None, meaning: str
 ) -> None:
     assert numbers.verdict(short, difference, interval) == meaning
+
+
+def test_a_metric_that_is_nearly_nothing_is_told_from_nothing() -> None:
+    assert numbers.metric(0.0043, "bleu") == "0.0043"
+    assert numbers.metric(0.0000123, "bleu") == "1.2e−5"
+    assert numbers.metric(0.0, "bleu") == "0.00"
+    assert numbers.metric(None, "bleu") == "–"

@@ -97,6 +97,8 @@ export class RunCharts {
       if (chart) chart.setOption(make());
       else this.#charts.set(name, draw(figure.querySelector('.plot'), make));
     }
+    const memory = this.page.querySelector('[data-memory-name]'); // known once the worker has said what it runs on
+    if (memory) this.page.querySelector('[data-chart="system/memory"] b').textContent = memory.textContent;
     this.page.querySelector('[data-key=baseline]').hidden = !this.#baseline;
   }
 

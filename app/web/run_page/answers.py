@@ -43,6 +43,10 @@ class Answer:
     pieces: list[Piece]
     rouge_l: float | None
 
+    @property
+    def length(self) -> int:
+        return sum(len(piece.text) for piece in self.pieces)
+
 
 @dataclass(frozen=True)
 class HeldOutRow:

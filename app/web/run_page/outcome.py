@@ -17,6 +17,8 @@ from app.web.board import comparable
 from app.web.forms import JOINED
 from app.web.numbers import NOTHING, duration, gigabytes, number, setting, share, with_unit
 
+MOST_EPOCHS = 6
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -92,8 +94,10 @@ def costs(resources: Mapping[str, Any]) -> list[tuple[str, Markup | str]]:
         ("Device", resources.get("device")),
         (f"Peak memory{' (RSS)' if kind == 'rss' else ''}", _known(gigabytes, resources.get("peak_memory_bytes"))),
         (f"Mean memory{' (RSS)' if kind == 'rss' else ''}", _known(gigabytes, resources.get("mean_memory_bytes"))),
+        ("Peak on the device, all programs", _known(gigabytes, resources.get("device_peak_memory_bytes"))),
         ("Training", _known(duration, resources.get("train_seconds"))),
         ("Per epoch", _known(duration, resources.get("seconds_per_epoch"))),
+        ("Each epoch", _each_epoch(resources.get("epoch_seconds") or [])),
         ("Per 1,000 rows", _known(duration, resources.get("seconds_per_1000_rows"))),
         ("Per 1,000 examples seen", _known(duration, resources.get("seconds_per_1000_examples"))),
         ("Evaluation", _known(duration, resources.get("evaluation_seconds"))),
@@ -103,6 +107,11 @@ def costs(resources: Mapping[str, Any]) -> list[tuple[str, Markup | str]]:
         ("Effective batch", _known(number, resources.get("effective_batch_size"))),
     ]
     return [(name, value) for name, value in found if value is not None]
+
+
+def _each_epoch(seconds: list[float]) -> Markup | None:
+    """Only where there are several, and few enough for a line."""
+    return Markup(", ").join(map(duration, seconds)) if 1 < len(seconds) <= MOST_EPOCHS else None
 
 
 def _known(shown: Any, value: float | None) -> Any:
