@@ -54,7 +54,8 @@ def make_plan(lengths: Sequence[int], training: TrainingConfig) -> Plan:
 
 @lru_cache(maxsize=2)
 def epoch_batches(lengths: tuple[int, ...], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Shuffle, sort each stretch by length, cut into batches, shuffle those."""
+    """Shuffle, sort each stretch by length, cut into batches, shuffle those; the largest is the very first of all,
+    so that what does not fit fails at once."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(lengths), generator=generator).tolist()
     stretch = STRETCH * batch_size
@@ -63,6 +64,10 @@ def epoch_batches(lengths: tuple[int, ...], batch_size: int, seed: int, epoch: i
         by_length += sorted(order[start : start + stretch], key=lambda i: -lengths[i])
     batches = [by_length[i : i + batch_size] for i in range(0, len(by_length), batch_size)]
     shuffled: list[int] = torch.randperm(len(batches), generator=generator).tolist()
+    if epoch == 0:
+        largest = max(shuffled, key=lambda i: len(batches[i]) * max(lengths[row] for row in batches[i]))
+        shuffled.remove(largest)
+        shuffled.insert(0, largest)
     return [batches[i] for i in shuffled]
 
 

@@ -36,7 +36,7 @@ def make_keys(
     fingerprint = _digest(
         DEFINITIONS_VERSION,
         dataset,
-        [data.eval_fraction, data.split_seed, evaluation.max_eval_rows, list(held_out)],
+        [data.eval_fraction, data.split_seed, list(held_out)],
         [data.max_length, evaluation.max_new_tokens],
     )
     perplexity_key = _digest(fingerprint, tokenizer, template)

@@ -52,6 +52,7 @@ class Prepared:
 def prepare(
     config: RunConfig, *, model_path: Path, rows_path: Path, dataset_sha256: str | None, reporter: Reporter
 ) -> Prepared:
+    """What can be wrong is found in the order of its cost: settings, then rows, then the model's weights."""
     model_config = load_config(model_path)
     check_context(model_config, config.data.max_length)
     tokenizer = load_tokenizer(model_path)
@@ -62,8 +63,8 @@ def prepare(
     _check_vocabulary([*train, *validation, *rows.examples], model_config.vocab_size)
     plain = None
     if template.kind == "chat":
-        in_plain = make_template("plain", tokenizer, stops)
-        plain = _held_out(config, selection.held_out, in_plain, tokenizer, reporter)
+        plain_template = make_template("plain", tokenizer, stops)
+        plain = _held_out(config, selection.held_out, plain_template, tokenizer, reporter)
     base = _load(config, model_path, stops, reporter)
     hashes = {
         "dataset": dataset_sha256 or keys.file_hash(rows_path),
@@ -74,11 +75,7 @@ def prepare(
     made = keys.make_keys(config, held_out=[number for number, _ in selection.held_out], base=base, **hashes)
     # Padding is masked by position, so any id will do; a tokenizer's own may lie beyond the model's embeddings.
     decoding = Decoding(config.evaluation.max_new_tokens, stops, template.end_id, base.dtype)
-    training = config.training
-    longest = max(map(len, train))
-    recompute = recomputation.wanted(
-        training.gradient_checkpointing, base.model, longest, training.per_device_train_batch_size
-    )
+    recompute = recomputation.wanted(config.training, base.model, longest=max(map(len, train)))
     prepared = Prepared(
         config, tokenizer, base, template, train, validation, rows, plain, decoding, made, hashes, recompute
     )

@@ -1,20 +1,23 @@
 """Whether to recompute activations in the backward pass: a third slower, and far less memory."""
 
-from typing import Any, Literal
+from typing import Any
 
+from app.run_config import TrainingConfig
 from worker.finetune.device import free_bytes
 
 # Of the free memory, what activations may take before they are recomputed.
 SHARE = 0.6
 
 
-def wanted(choice: Literal["auto"] | bool, model: Any, longest: int, batch_size: int) -> bool:
+def wanted(training: TrainingConfig, model: Any, longest: int) -> bool:
     """`auto`: on a GPU, where the largest batch would not fit; never on CPU, where memory is plenty and time is not."""
-    if choice != "auto":
-        return choice
+    if training.gradient_checkpointing != "auto":
+        return training.gradient_checkpointing
     if model.device.type != "cuda":
         return False
-    return activation_bytes(model.config, longest * batch_size) > SHARE * free_bytes(model.device)
+    return activation_bytes(model.config, longest * training.per_device_train_batch_size) > SHARE * free_bytes(
+        model.device
+    )
 
 
 def activation_bytes(config: Any, tokens: int) -> int:

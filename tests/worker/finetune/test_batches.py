@@ -103,3 +103,10 @@ SIZES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", SIZES)
 def test_packing_is_exact_in_other_architectures(kind: str, make_model: Callable[..., Path]) -> None:
     packing.check_exact(model(make_model(kind, **SIZES[kind])), [example(20), example(9, start=50)], EOS, torch.float32)
+
+
+def test_the_largest_batch_comes_first_so_that_memory_fails_early() -> None:
+    lengths = tuple((i * 37) % 100 + 5 for i in range(203))
+    batches = epoch_batches(lengths, 4, seed=42, epoch=0)
+    sizes = [max(lengths[i] for i in batch) * len(batch) for batch in batches]
+    assert sizes[0] == max(sizes)
