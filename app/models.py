@@ -73,7 +73,7 @@ class Run(SQLModel, table=True):
 
     __table_args__ = (
         Index(None, "status", "queue_position", "id"),
-        Index(None, "experiment_id"),
+        Index(None, "experiment_id", "status"),
         Index(None, "dataset_id"),
         Index(None, "finished_at"),
         # Holds all that the leaderboard groups by: its groups are counted without reading a row.

@@ -3,23 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from app import experiments, series, waiting
 from app.differences import Interval, intervals
 from app.leaderboard import Leaderboard, RankedRow
 from app.metrics import BY_SHORT, is_better
-from app.models import Experiment, Run
-from app.run_config import flatten
+from app.models import Experiment, Run, RunValue
 from app.settings import Settings
-from app.status import ENDED, RunStatus
+from app.status import RunStatus
 from app.web import settings_view
 from app.web.board import comparable
 from app.web.settings_view import SettingCell
 from app.web.spark import Spark, spark
 
 PERPLEXITY = BY_SHORT["perplexity"]
-SEED = "training.seed"
+SEED = "$.training.seed"
 MOST_CHANGES = 5
 SPARK_POINTS = 240
 
@@ -133,15 +132,16 @@ def _rivals(settings: Settings, run: Run, others: Sequence[Run]) -> list[Rival]:
 
 
 def _differing_in_seed(session: Session, run: Run) -> list[Run]:
-    others = session.exec(select(Run).where(Run.experiment_id == run.experiment_id, Run.id != run.id))
-    ours = flatten(run.config) | {SEED: None}
-    return [other for other in others if flatten(other.config) | {SEED: None} == ours]
+    """Of the same experiment; compared in SQL, as an experiment may have thousands of runs."""
+    ours = select(func.json_remove(col(Run.config), SEED)).where(Run.id == run.id).scalar_subquery()
+    others = select(Run).where(Run.experiment_id == run.experiment_id, Run.id != run.id)
+    return list(session.exec(others.where(func.json_remove(col(Run.config), SEED) == ours)))
 
 
 def _changes(session: Session) -> list[Change]:
     """The last runs to end, newest first."""
     newest = col(Run.finished_at).desc()
-    statement = select(Run).where(col(Run.status).in_(ENDED), col(Run.finished_at).is_not(None)).order_by(newest)
+    statement = select(Run).where(col(Run.finished_at).is_not(None)).order_by(newest)
     runs = list(session.exec(statement.limit(MOST_CHANGES)))
     used = session.exec(select(Experiment).where(col(Experiment.id).in_({run.experiment_id for run in runs})))
     baselines = experiments.baselines(session, used)
@@ -155,14 +155,18 @@ def _change(session: Session, run: Run, baseline: Run | None) -> Change:
 def _was_new_best(session: Session, run: Run) -> bool:
     """Whether it beat all that had finished before it; the first of its kind beats nobody."""
     value = _perplexity(run)
-    earlier = select(Run).where(
-        Run.perplexity_key == run.perplexity_key,
-        Run.status == RunStatus.COMPLETED,
-        col(Run.finished_at) < run.finished_at,
-    )
-    others = [_perplexity(other) for other in session.exec(earlier)] if value is not None and run.perplexity_key else []
-    beaten: Sequence[float] = [other for other in others if other is not None]
-    return value is not None and bool(beaten) and all(is_better(PERPLEXITY, value, other) for other in beaten)
+    if value is None or run.perplexity_key is None:
+        return False
+    measured = (col(RunValue.run_id) == col(Run.id)) & (col(RunValue.name) == PERPLEXITY.name)
+    earlier = select(func.min(RunValue.last)).select_from(Run).join(RunValue, measured)
+    beaten = session.exec(
+        earlier.where(
+            Run.perplexity_key == run.perplexity_key,
+            Run.status == RunStatus.COMPLETED,
+            col(Run.finished_at) < run.finished_at,
+        )
+    ).one()
+    return beaten is not None and is_better(PERPLEXITY, value, beaten)
 
 
 def perplexity_delta(run: Run, baseline: Run | None) -> float | None:
