@@ -11,6 +11,7 @@ from app.dataset_import import importing
 from app.db import Database, connect
 from app.models import Dataset
 from app.settings import Settings
+from tests.browser.seed import seed
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +53,11 @@ def dataset(settings: Settings, database: Database, tmp_path: Path) -> Dataset:
         session.add(dataset)
         session.commit()
     return dataset
+
+
+@pytest.fixture(scope="session")
+def seeded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a day's work in it, made once: to be copied by tests that change anything."""
+    folder = tmp_path_factory.mktemp("seeded")
+    seed(Settings(data_dir=folder))
+    return folder

@@ -15,8 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from app.settings import ROOT, Settings
-from tests.browser.seed import seed
+from app.settings import ROOT
 
 Open = Callable[..., Page]
 
@@ -68,11 +67,24 @@ def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def seeded(seeded_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with a day's work in it; tests only read from it."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("seeded"))
-    seed(settings)
-    with serving(settings.data_dir) as address:
+    folder = tmp_path_factory.mktemp("served") / "data"
+    shutil.copytree(seeded_folder, folder)
+    with serving(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def data_dir(seeded_folder: Path, tmp_path: Path) -> Path:
+    """The same day's work for one test alone, which may change it."""
+    shutil.copytree(seeded_folder, tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def address(data_dir: Path) -> Iterator[str]:
+    with serving(data_dir) as address:
         yield address
 
 

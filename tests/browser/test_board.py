@@ -2,29 +2,14 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from app.settings import Settings
-from tests.browser.conftest import Open, serving
-from tests.browser.seed import seed
+from tests.browser.conftest import Open
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    seed(Settings(data_dir=tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def address(data_dir: Path) -> Iterator[str]:
-    with serving(data_dir) as address:
-        yield address
 
 
 def test_rows_are_walked_through_and_selected_by_keys(seeded: str, open_page: Open) -> None:
@@ -92,3 +77,30 @@ def test_a_name_that_is_markup_is_shown_as_text(address: str, data_dir: Path, op
     page = open_page(address)
     expect(page.locator("tr[data-run='8'] .name a")).to_have_text("<img src=x onerror=alert(1)>")
     assert page.locator("main img").count() == 0
+
+
+def test_long_names_and_texts_widen_no_page(address: str, data_dir: Path, open_page: Open) -> None:
+    word = "averyverylongword" * 11
+    with sqlite3.connect(data_dir / "tuneboard.db") as database:
+        database.execute("UPDATE run SET name = ?, notes = ?", (word, f"{word} {word * 20}"))
+        database.execute("UPDATE run SET error = json_set(error, '$.detail', ?) WHERE error IS NOT NULL", (word * 5,))
+        database.execute("UPDATE experiment SET name = ?, description = ?", (word, word * 20))
+        database.execute("UPDATE dataset SET name = ?", (word,))
+    page = open_page(address)
+    wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in (
+            "/leaderboard?experiment=1",
+            "/experiments",
+            "/experiments/1",
+            "/datasets",
+            "/datasets/1",
+            "/queue",
+        ):
+            page.goto(address + path)
+            assert not page.evaluate(wide), f"{path} {width}"
+        for path in ("/runs/new", "/runs/8", "/runs/9", "/runs/12"):
+            page.goto(address + path)
+            page.wait_for_timeout(300)
+            assert not page.evaluate(wide), f"{path} {width}"

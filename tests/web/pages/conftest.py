@@ -12,16 +12,8 @@ from httpx import Response
 from app.db import Database, connect
 from app.main import create_app
 from app.settings import Settings
-from tests.browser.seed import seed
 
 BASE = "http://127.0.0.1:8000"
-
-
-@pytest.fixture(scope="session")
-def seeded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("seeded")
-    seed(Settings(data_dir=folder))
-    return folder
 
 
 @pytest.fixture
