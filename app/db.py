@@ -68,7 +68,8 @@ def connect(url: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """Open the database at an SQLite URL, making its folder; the tables are the migrations' business."""
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    # Threads are what bounds the connections: a page that asks with two sessions must never wait for itself.
+    engine = create_engine(url, max_overflow=-1)
     event.listen(engine, "connect", partial(_on_connect, busy_timeout_ms))
     event.listen(engine, "begin", _on_begin)
     return Database(write=engine, read=engine.execution_options(sqlite_begin="BEGIN"))

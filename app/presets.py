@@ -29,11 +29,8 @@ PRESETS: tuple[Preset, ...] = (
         {
             "model.base_model": "sample/clinic-2m",
             "data.max_train_rows": 300,
-            "data.max_length": 256,
-            "training.learning_rate": 2e-3,
-            "training.per_device_train_batch_size": 8,
-            "training.gradient_accumulation_steps": 1,
-            "evaluation.max_eval_rows": 50,
+            "training.learning_rate": 4e-3,
+            "evaluation.max_eval_rows": 100,
             "evaluation.max_new_tokens": 64,
         },
     ),

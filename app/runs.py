@@ -14,7 +14,7 @@ from app import idempotency, launch_checks
 from app.db import iso, now
 from app.errors import Conflict, Invalid, NotFound
 from app.experiments import find_or_add
-from app.models import Experiment, Run
+from app.models import Dataset, Experiment, Run
 from app.run_config import RunConfig
 from app.settings import Settings
 from app.status import ENDED, RunStatus
@@ -47,6 +47,8 @@ def create_run(
     warnings = launch_checks.check(session, settings, config)
     if asked and (known := idempotency.replay(session, asked)):
         return get_run(session, known["id"])
+    if session.get(Dataset, config.data.dataset) is None:
+        raise Invalid.one("data.dataset", "This data set was deleted a moment ago")
     found = find_or_add(session, experiment)
     assert found.id is not None
     run = Run(

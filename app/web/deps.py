@@ -51,8 +51,9 @@ def _writing(database: DatabaseDep) -> Iterator[Session]:
         yield session
 
 
-# A session's end is no commit: whatever writes has committed before the response starts.
-Reading = Annotated[Session, Depends(_reading)]
-Writing = Annotated[Session, Depends(_writing)]
+# A session's end is no commit: whatever writes has committed by then. It ends with the function and not with the
+# response, so that a slow download holds no snapshot of the database open.
+Reading = Annotated[Session, Depends(_reading, scope="function")]
+Writing = Annotated[Session, Depends(_writing, scope="function")]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]

@@ -6,8 +6,9 @@ other page it has open can launch or delete anything. With a token every call ne
 """
 
 import ipaddress
+import re
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -24,6 +25,9 @@ COOKIE_SECONDS = 30 * 86_400
 MAX_BODY_BYTES = 1_000_000
 MULTIPART_OVERHEAD_BYTES = 1_000_000
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# An IPv6 address in brackets, or a name or IPv4 address; then perhaps a port.
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d*)?", re.ASCII)
 
 # Open without a token: is it up, and what the login page itself is made of.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/favicon.ico"})
@@ -67,7 +71,8 @@ def _refusal(request: Request, settings: Settings) -> Response | None:
 
 def _host_is_known(host: str, settings: Settings) -> bool:
     """A name must be ours: a foreign one that resolves to us is DNS rebinding. Addresses cannot be rebound."""
-    name = (urlsplit(f"//{host}").hostname or "").lower()
+    match = HOST.fullmatch(host.lower())
+    name = (match[1] or match[2]) if match else ""
     if name in settings.host_names or name == settings.host.lower():
         return True
     try:
@@ -82,7 +87,7 @@ def _is_cross_site(headers: Headers) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         return site not in ("same-origin", "none")
-    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    return origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower()
 
 
 def _is_open(path: str) -> bool:

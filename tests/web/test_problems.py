@@ -75,9 +75,10 @@ def test_a_fault_of_ours_shows_no_traceback(broken: TestClient, path: str, heade
     assert answer.headers["content-security-policy"].startswith("default-src 'self'")
 
 
-def test_a_locked_database_is_a_503_and_nothing_is_stored(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "BUSY_TIMEOUT_MS", 50)
-    with TestClient(create_app(settings), base_url=BASE) as client:
+def test_a_locked_database_is_a_503_and_nothing_is_stored(settings: Settings) -> None:
+    app = create_app(settings)
+    app.state.db = db.connect(settings.database, busy_timeout_ms=50)
+    with TestClient(app, base_url=BASE) as client:
         other = sqlite3.connect(settings.data_dir / "tuneboard.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         answer = client.post("/api/v1/experiments", json={"name": "x"})

@@ -36,6 +36,9 @@ def guarded(settings: Settings) -> Iterator[TestClient]:
         ("localhost.evil.example", 400),
         ("127.0.0.1.evil.example:8000", 400),
         ("", 400),
+        ("[", 400),
+        ("127.0.0.1:x", 400),
+        ("a@127.0.0.1", 400),
     ],
 )
 def test_a_host_that_is_not_ours_is_refused(client: TestClient, host: str, status: int) -> None:
@@ -62,6 +65,8 @@ def test_more_hosts_can_be_allowed(settings: Settings) -> None:
         ({"origin": "http://127.0.0.1:9000"}, 403),
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
+        ({"origin": ""}, 403),
     ],
 )
 def test_another_sites_page_may_not_write(client: TestClient, headers: dict[str, str], status: int) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx
@@ -125,6 +126,13 @@ def test_streams_carry_what_changes_and_end_cleanly(web: Web, database: Database
     for reader in (one, many):
         reader.join(5)
         assert reader.ended_well
+
+
+def test_a_burst_of_pages_is_answered(web: Web) -> None:
+    """A page asks with two sessions: with few connections, many at once would each wait for the other's second."""
+    with ThreadPoolExecutor(60) as pool, httpx.Client(limits=httpx.Limits(max_connections=60), timeout=60) as client:
+        answers = list(pool.map(lambda _: client.get(f"{web.address}/queue"), range(120)))
+    assert {answer.status_code for answer in answers} == {200}
 
 
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="reads /proc")
