@@ -221,7 +221,9 @@ def test_the_log_is_searched_and_followed(seeded: str, open_page: Open) -> None:
     expect(log.locator(".l:visible")).to_have_count(1)
 
 
-def test_the_failed_runs_link_leads_to_its_settings(seeded: str, open_page: Open) -> None:
+def test_a_remedy_is_one_change_from_the_failed_runs_settings(seeded: str, open_page: Open) -> None:
     page = open_page(f"{seeded}/runs/{FAILED}", width=390, scheme="dark")
-    page.click("text=Change the settings and run again")
-    expect(page.locator('[id="training.per_device_train_batch_size"]')).to_have_value("8")
+    page.click("text=Batch 4, accumulation 8")
+    expect(page.locator('[id="training.per_device_train_batch_size"]')).to_have_value("4")
+    expect(page.locator('[id="quantization.method"]')).to_have_value("none")
+    expect(page.locator("#launch-facts")).to_contain_text("4 × 8 = 32")

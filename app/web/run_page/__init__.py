@@ -2,6 +2,7 @@
 
 progress   stages, and the figures of a run that is under way
 outcome    base against fine-tuned, memory and time, how it differs from its baseline
+remedies   what to change after a failure
 answers    held-out rows with the words that ROUGE-L counts
 curves     the loss as svg, for readers without a script
 log        the last lines of the log

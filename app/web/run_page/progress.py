@@ -40,7 +40,7 @@ class Figures:
 def stages(run: Run) -> Stages:
     if run.status == RunStatus.COMPLETED:
         return Stages(len(STAGES), "done", 1.0, {})
-    if run.status == RunStatus.QUEUED:
+    if run.status == RunStatus.QUEUED or not run.attempt:
         return Stages(-1, "now", 0.0, {})
     at = STAGES.index(run.stage) if run.stage in STAGES else 0
     state = "now" if run.status == RunStatus.RUNNING else "stop"

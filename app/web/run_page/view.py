@@ -13,7 +13,7 @@ from app.series import read_series
 from app.settings import Settings
 from app.status import ENDED, STAGES, RunStatus
 from app.web.numbers import setting
-from app.web.run_page import answers, curves, log, outcome, progress
+from app.web.run_page import answers, curves, log, outcome, progress, remedies
 
 # Series that a script draws small, with their titles and units.
 SMALL_CHARTS = (
@@ -106,6 +106,7 @@ def _outcome(session: Session, settings: Settings, run: Run, experiment: Experim
         "main_settings": outcome.main_settings(compared),
         "environment": _pairs(run.environment),
         "command": _command(run, experiment),
+        "remedies": remedies.remedies(run.error["code"], run.config) if run.error else [],
     }
 
 

@@ -138,7 +138,17 @@ def test_a_failed_run_says_why_where_and_what_to_do(browser: Browser, records: D
     assert "training failed here" in text
     assert "evaluating not reached" in text
     assert '<div class="l error">' in page
-    assert f'href="/runs/new?clone={run_id(records, FAILED)}"' in page
+    start = f"/runs/new?clone={run_id(records, FAILED)}&amp;"
+    assert f'href="{start}quantization.method=nf4">Load the base in 4 bits (nf4)</a>' in page
+    halved = "training.per_device_train_batch_size=4&amp;training.gradient_accumulation_steps=8"
+    assert f'href="{start}{halved}">Batch 4, accumulation 8</a>' in page
+
+
+def test_a_run_cancelled_while_it_waited_has_reached_no_stage(browser: Browser, records: Database) -> None:
+    change(records, QUEUED, status=RunStatus.CANCELLED)
+    page = show(browser, records, QUEUED)
+    assert "cancelled here" not in page
+    assert page.count('<li class="todo">') == 5
 
 
 def test_a_waiting_run_says_what_comes_first(browser: Browser, records: Database) -> None:
