@@ -61,6 +61,9 @@ def test_what_was_asked_something_else_is_not_ranked_together(database: Database
     found = board(database)
     assert order(found) == [[mine], [other]], "the group with the newest result comes first"
     assert [row.rank for group in found.groups for row in group.rows] == [1, 1]
+    for sort in ("-bleu", "lora.r", "name"):
+        assert order(board(database, sort)) == [[mine], [other]]
+        assert marks(board(database, sort)) == {}, "and neither is best beside the other"
     reason = found.groups[1].reason
     assert "asked something else" in reason
     assert "data set large instead of small" in reason
