@@ -1,6 +1,6 @@
 """The list of runs: filtered, in a total order, a page at a time."""
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, func, select
 
 from app.listing import DEFAULT_LIMIT, Order, Page
 from app.models import Experiment, Run
@@ -24,14 +24,14 @@ def list_runs(
     total = session.exec(
         select(func.count())
         .select_from(Run)
-        .join(Experiment, col(Run.experiment_id) == col(Experiment.id))
+        .join(Experiment, ITS_EXPERIMENT)
         .where(*conditions)
     ).one()
     if cursor:
         conditions.append(order.after(cursor))
     statement = (
         select(Run, Experiment, order.value.label("place"))
-        .join(Experiment, col(Run.experiment_id) == col(Experiment.id))
+        .join(Experiment, ITS_EXPERIMENT)
         .where(*conditions)
     )
     rows = session.exec(statement.order_by(*order.clauses()).limit(limit + 1)).all()

@@ -16,7 +16,7 @@ def waiting(session: Session) -> list[tuple[Run, Experiment]]:
     """All queued runs, the next one first."""
     queued = (
         select(Run, Experiment)
-        .join(Experiment, col(Run.experiment_id) == col(Experiment.id))
+        .join(Experiment, ITS_EXPERIMENT)
         .where(Run.status == RunStatus.QUEUED)
     )
     return list(session.exec(queued.order_by(*IN_ORDER)))
@@ -25,7 +25,7 @@ def waiting(session: Session) -> list[tuple[Run, Experiment]]:
 def running(session: Session) -> list[tuple[Run, Experiment]]:
     statement = (
         select(Run, Experiment)
-        .join(Experiment, col(Run.experiment_id) == col(Experiment.id))
+        .join(Experiment, ITS_EXPERIMENT)
         .where(Run.status == RunStatus.RUNNING)
     )
     return list(session.exec(statement.order_by(col(Run.started_at), col(Run.id))))

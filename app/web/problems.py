@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app.errors import FieldError, Invalid, NotFound, TuneboardError, Unavailable, WrongMediaType
-from app.run_config import field_error
+from app.findings import field_error
 from app.web.headers import HEADERS
 from app.web.templating import page
 
