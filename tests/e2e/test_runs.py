@@ -65,16 +65,27 @@ def test_what_is_downloaded_is_what_the_manifest_says(stack: Any, completed: Jso
     assert set(adapter) == {"adapter_config.json", "adapter_model.safetensors"}
 
 
-def test_a_killed_child_is_followed_by_one_that_ends_with_the_same_results(stack: Any, completed: Json) -> None:
+@pytest.mark.parametrize("victim", ["child", "worker"])
+def test_what_is_killed_is_followed_by_an_attempt_that_ends_with_the_same_results(
+    victim: str, stack: Any, completed: Json
+) -> None:
     run_id = stack.launch()
-    run = stack.wait(run_id, lambda run: run["progress"]["epoch"] > 1)  # a checkpoint stands at every epoch's end
-    stack.child().kill()
+    stack.wait(run_id, lambda run: run["progress"]["epoch"] > 1)  # a checkpoint stands at every epoch's end
+    child = stack.child()
+    if victim == "child":
+        child.kill()
+    else:
+        stack.worker.kill()
+        stack.worker.wait()
+        child.wait(5)
+        stack.restart_worker()
     run = stack.wait_for_end(run_id)
     assert (run["status"], run["attempt"]) == ("completed", 2)
     assert losses(stack, run_id) == losses(stack, completed["id"])
     assert run["results"] == completed["results"]
     log = "\n".join(stack.api("GET", f"/runs/{run_id}/logs")["lines"])
-    assert "killed with SIGKILL" in log
+    assert ("killed with SIGKILL" in log) == (victim == "child")
+    assert "Continuing after step" in log
     assert "Traceback" not in log
 
 
