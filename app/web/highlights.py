@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, func, select
 
-from app import experiments, series, waiting
+from app import experiments, series, waiting, workers
 from app.differences import Interval, intervals
 from app.leaderboard import Leaderboard, RankedRow
 from app.metrics import BY_SHORT, is_better
-from app.models import Experiment, Run, RunValue
+from app.models import Experiment, Run, RunValue, Worker
 from app.settings import Settings
 from app.status import RunStatus
 from app.web import settings_view
@@ -67,6 +67,7 @@ class Change:
 class Highlights:
     running: Running | None
     next: list[Run]
+    workers: list[Worker]  # alive
     best: Best | None
     changes: list[Change]
 
@@ -77,6 +78,7 @@ def highlights(session: Session, settings: Settings, leaderboard: Leaderboard) -
     return Highlights(
         _running(session, *running[0]) if running else None,
         [run for run, _ in queued],
+        [worker for worker, is_alive in workers.list_workers(session) if is_alive],
         _best(session, settings, leaderboard),
         _changes(session),
     )

@@ -126,11 +126,12 @@ def setting(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(setting, value))
-    return _float(value) if isinstance(value, float) else str(value)
+    return _float(value, plain_from=0.01) if isinstance(value, float) else str(value)
 
 
-def _float(value: float) -> str:
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
+def _float(value: float, plain_from: float = 1e-3) -> str:
+    """Smaller values have an exponent."""
+    if value == 0 or plain_from <= abs(value) < 1e6:
         return f"{value:g}"
     mantissa, exponent = f"{value:.3e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"

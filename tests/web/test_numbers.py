@@ -69,6 +69,7 @@ def test_a_column_of_times_has_one_unit() -> None:
     ("value", "text"),
     [
         (2e-4, "2e-4"),
+        (2e-3, "2e-3"),
         (1.5e-5, "1.5e-5"),
         (0.05, "0.05"),
         (3.0, "3"),

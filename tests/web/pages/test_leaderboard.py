@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 from sqlmodel import select
 
 from app.db import Database
-from app.models import Run
+from app.models import Run, Worker
 from app.settings import Settings
+from app.status import RunStatus
 from tests.web.pages.conftest import Browser
 
 
@@ -92,6 +93,19 @@ def test_the_strip_names_what_runs_what_is_best_and_what_changed(browser: Browse
     assert "1 measured, 2 more to come" in strip
     assert "Exp 6 was the new best" in strip
     assert "Batch 8, no 4-bit : out of memory" in strip
+
+
+def test_while_nothing_runs_the_strip_says_who_is_ready(browser: Browser, records: Database) -> None:
+    with records.writing() as session:
+        run = session.get(Run, 9)
+        assert run
+        run.status = RunStatus.CANCELLED
+        session.commit()
+    assert "gpu0 is ready" in browser.open("/live/strip")
+    with records.writing() as session:
+        session.delete(session.get(Worker, "gpu0"))
+        session.commit()
+    assert "No worker is alive" in browser.open("/live/strip")
 
 
 def test_what_the_page_holds_is_what_its_live_refresh_answers(browser: Browser) -> None:
