@@ -24,21 +24,27 @@ class DiskUse:
 
 
 def disk_use(settings: Settings) -> DiskUse:
-    """Walks the data folder: cheap for thousands of runs, whose few files each are listed and not read."""
+    """Asks for the size of every file: a few microseconds each, and a run leaves about ten."""
     runs, datasets = folder_size(settings.runs_dir), folder_size(settings.datasets_dir)
     models = folder_size(settings.downloads_dir)
-    total = folder_size(settings.data_dir)
-    free = shutil.disk_usage(settings.data_dir).free
-    return DiskUse(runs, datasets, models, max(0, total - runs - datasets - models), free)
+    counted = {settings.runs_dir, settings.datasets_dir, settings.downloads_dir}
+    other = sum(_size(entry) for entry in os.scandir(settings.data_dir) if Path(entry.path) not in counted)
+    return DiskUse(runs, datasets, models, other, shutil.disk_usage(settings.data_dir).free)
 
 
-def folder_size(folder: Path) -> int:
-    """Bytes of all files below; what vanishes meanwhile counts nothing."""
-    size = 0
-    for path, _, files in os.walk(folder):
-        for name in files:
-            try:
-                size += os.lstat(os.path.join(path, name)).st_size
-            except FileNotFoundError:
-                continue
-    return size
+def folder_size(folder: Path | str) -> int:
+    """Bytes of all files below, links not followed; what vanishes meanwhile counts nothing."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(_size(entry) for entry in entries)
+    except FileNotFoundError:
+        return 0
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    if entry.is_dir(follow_symlinks=False):
+        return folder_size(entry.path)
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return 0
