@@ -89,7 +89,10 @@ def _ask_before_deleting(
 ) -> HTMLResponse:
     chosen = [runs.get_run(session, run_id) for run_id in ids]
     size = sum(folder_size(settings.run_dir(run_id)) for run_id in ids)
-    return page(request, "board/delete.html", runs=chosen, size=size, query=back)
+    left_without = select(Experiment.name).where(col(Experiment.baseline_run_id).in_(ids))
+    return page(
+        request, "board/delete.html", runs=chosen, size=size, query=back, baseline_of=session.exec(left_without).all()
+    )
 
 
 def _table(session: Session, settings: Settings, query: BoardQuery) -> dict[str, Any]:

@@ -163,6 +163,13 @@ def test_runs_are_deleted_only_after_a_page_that_names_them(
     assert not worked.run_dir(3).exists()
 
 
+def test_deleting_a_baseline_says_what_becomes_of_its_experiment(browser: Browser) -> None:
+    asked = browser.send("/leaderboard/selection", {"run": ["2"], "wish": "delete"})
+    assert "TinyLlama medical, reference study loses its baseline" in asked.text
+    browser.send("/leaderboard/selection", {"run": ["2"], "wish": "delete for good"})
+    assert "Perplexity against Baseline, split 7" not in browser.open("/")
+
+
 def test_a_run_that_has_not_ended_is_not_deleted(browser: Browser, records: Database) -> None:
     refused = browser.send("/leaderboard/selection", {"run": ["9"], "wish": "delete for good"})
     assert refused.status_code == 409
