@@ -1,6 +1,7 @@
 """Greedy answers: the same text whatever the batch, from the tuned weights and never from re-quantised ones."""
 
 import copy
+import json
 from array import array
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,23 @@ def test_restoring_an_adapter_brings_its_answers_back(trained: Any, monkeypatch:
     assert answers(model, job, 5, monkeypatch) != expected
     restore_adapter(model, state)
     assert answers(model, job, 5, monkeypatch) == expected
+
+
+def test_sampling_settings_that_come_with_a_model_do_not_reach_its_answers(
+    make_model: Any, rows: Path, make_config: Any
+) -> None:
+    """Nor do they make it stop elsewhere, but for the tokens that it itself ends answers with."""
+
+    def answered(settings: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
+        model = make_model()
+        (model / "generation_config.json").write_text(json.dumps(settings))
+        job = prepare(make_config(), model_path=model, rows_path=rows, dataset_sha256=None, reporter=Silent())
+        return generate(
+            job.base.model, job.held_out.questions, job.decoding, job.tokenizer, Silent()
+        ), job.base.stop_ids
+
+    plain, _ = answered({})
+    loud = {"repetition_penalty": 9.0, "do_sample": True, "temperature": 3.0, "suppress_tokens": list(range(20, 200))}
+    said, stops = answered(loud | {"eos_token_id": [1, 300]})
+    assert said == plain
+    assert stops == (1, 300)
