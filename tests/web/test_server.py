@@ -159,9 +159,9 @@ def test_importing_the_application_loads_no_training_library() -> None:
 
 def test_answers_do_not_wait_for_acknowledgements(settings: Settings) -> None:
     """40 ms of every answer on a local connection, where the system joins small writes."""
-    with listen(settings.model_copy(update={"port": free_port()})) as listener:
-        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    listener = listen(settings.model_copy(update={"port": free_port()}))
+    with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_taken_port_is_one_clear_line(settings: Settings) -> None:
