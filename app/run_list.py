@@ -22,18 +22,11 @@ def list_runs(
     order = Order(sort, sql_value(column), RUN_ID, descending)
     conditions = runs.conditions()
     total = session.exec(
-        select(func.count())
-        .select_from(Run)
-        .join(Experiment, ITS_EXPERIMENT)
-        .where(*conditions)
+        select(func.count()).select_from(Run).join(Experiment, ITS_EXPERIMENT).where(*conditions)
     ).one()
     if cursor:
         conditions.append(order.after(cursor))
-    statement = (
-        select(Run, Experiment, order.value.label("place"))
-        .join(Experiment, ITS_EXPERIMENT)
-        .where(*conditions)
-    )
+    statement = select(Run, Experiment, order.value.label("place")).join(Experiment, ITS_EXPERIMENT).where(*conditions)
     rows = session.exec(statement.order_by(*order.clauses()).limit(limit + 1)).all()
     more = None
     if len(rows) > limit:

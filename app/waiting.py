@@ -14,20 +14,12 @@ IN_ORDER = col(Run.queue_position), col(Run.id)
 
 def waiting(session: Session) -> list[tuple[Run, Experiment]]:
     """All queued runs, the next one first."""
-    queued = (
-        select(Run, Experiment)
-        .join(Experiment, ITS_EXPERIMENT)
-        .where(Run.status == RunStatus.QUEUED)
-    )
+    queued = select(Run, Experiment).join(Experiment, ITS_EXPERIMENT).where(Run.status == RunStatus.QUEUED)
     return list(session.exec(queued.order_by(*IN_ORDER)))
 
 
 def running(session: Session) -> list[tuple[Run, Experiment]]:
-    statement = (
-        select(Run, Experiment)
-        .join(Experiment, ITS_EXPERIMENT)
-        .where(Run.status == RunStatus.RUNNING)
-    )
+    statement = select(Run, Experiment).join(Experiment, ITS_EXPERIMENT).where(Run.status == RunStatus.RUNNING)
     return list(session.exec(statement.order_by(col(Run.started_at), col(Run.id))))
 
 
