@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from app import artifacts, predictions
+from app import artifacts, paired, predictions
 from app.settings import Settings
 
 Z = 1.96  # of a 95 % interval
@@ -63,6 +63,12 @@ def intervals(settings: Settings, run_id: int, other_id: int) -> dict[str, Inter
     return _intervals(ours, theirs) if ours and theirs else {}
 
 
+def relative_intervals(settings: Settings, from_id: int, to_id: int) -> dict[str, Interval]:
+    """95 % intervals of (to - from) / from by metric, as a run has them against its base (app.paired)."""
+    before, after = _file(settings, from_id), _file(settings, to_id)
+    return _relative_intervals(before, after) if before and after else {}
+
+
 @dataclass(frozen=True)
 class _Predictions:
     """A run's file and when it was written: what is computed from it holds for as long."""
@@ -91,6 +97,27 @@ def _intervals(our_file: _Predictions, their_file: _Predictions) -> dict[str, In
         for name, metric in METRICS.items()
         if all(name in ours[row] and name in theirs[row] for row in both)
     }
+
+
+@lru_cache(maxsize=4096)
+def _relative_intervals(before: _Predictions, after: _Predictions) -> dict[str, Interval]:
+    one, other = _rows(before), _rows(after)
+    both = [
+        row for row in sorted(one.keys() & other.keys()) if all(len(side[row]) == len(METRICS) for side in (one, other))
+    ]
+    if len(both) < FEWEST_ROWS:
+        return {}
+    found = paired.intervals(_side([one[row] for row in both]), _side([other[row] for row in both]))
+    return {name: bounds for name, bounds in found.items() if bounds is not None}
+
+
+def _side(rows: Sequence[RowParts]) -> paired.Side:
+    return paired.Side(
+        nll=[row["perplexity"][0] for row in rows],
+        tokens=[row["perplexity"][1] for row in rows],
+        rouge_l=[row["rouge_l"][0] for row in rows],
+        bleu=[row["bleu"] for row in rows],
+    )
 
 
 def jackknife(metric: Callable[[Sums], float], ours: Sequence[Sums], theirs: Sequence[Sums]) -> Interval:

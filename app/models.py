@@ -68,6 +68,16 @@ class Experiment(SQLModel, table=True):
     created_at: datetime = _time(default_factory=now)
 
 
+class ResultImport(SQLModel, table=True):
+    """One table of finished runs brought in from elsewhere: its runs compare with each other and with no other."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    base: Json = Field(default_factory=dict, sa_type=JSON)
+    setup: Json = Field(default_factory=dict, sa_type=JSON)
+    created_at: datetime = _time(default_factory=now)
+
+
 class Run(SQLModel, table=True):
     """One configuration, one adapter. `results`, `resources` and `error` have the API's shape."""
 
@@ -88,6 +98,7 @@ class Run(SQLModel, table=True):
     notes: str = ""
     tags: list[str] = Field(default_factory=list, sa_type=JSON)
     origin: str = "launched"
+    import_id: int | None = Field(default=None, foreign_key="resultimport.id")
     config: Json = Field(sa_type=JSON)
     created_at: datetime = _time(default_factory=now)
 

@@ -243,6 +243,15 @@ def label(name: str) -> str:
     return LABELS[name]
 
 
+def value_text(value: Any) -> str:
+    """A setting's value as people write it: 2e-4, not 0.0002."""
+    if isinstance(value, float):
+        short = f"{value:.6g}"
+        mantissa, _, exponent = (f"{value:.5e}" if 0 < abs(value) < 1e-3 else short).partition("e")
+        return f"{float(mantissa):g}e{int(exponent)}" if exponent else short
+    return ", ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
+
+
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """{"lora": {"r": 8}} as {"lora.r": 8}."""
     return {f"{group}.{name}": value for group, section in config.items() for name, value in section.items()}

@@ -76,6 +76,14 @@ def upgrade() -> None:
     sa.Column('started_at', app.db.UtcDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_worker'))
     )
+    op.create_table('resultimport',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('source', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('base', sa.JSON(), nullable=False),
+    sa.Column('setup', sa.JSON(), nullable=False),
+    sa.Column('created_at', app.db.UtcDateTime(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_resultimport'))
+    )
     op.create_table('run',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('experiment_id', sa.Integer(), nullable=False),
@@ -84,6 +92,7 @@ def upgrade() -> None:
     sa.Column('notes', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('tags', sa.JSON(), nullable=False),
     sa.Column('origin', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('import_id', sa.Integer(), nullable=True),
     sa.Column('config', sa.JSON(), nullable=False),
     sa.Column('created_at', app.db.UtcDateTime(), nullable=False),
     sa.Column('status', sa.String(), nullable=False),
@@ -112,6 +121,7 @@ def upgrade() -> None:
     sa.Column('baseline_key', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.ForeignKeyConstraint(['dataset_id'], ['dataset.id'], name=op.f('fk_run_dataset_id_dataset')),
     sa.ForeignKeyConstraint(['experiment_id'], ['experiment.id'], name=op.f('fk_run_experiment_id_experiment')),
+    sa.ForeignKeyConstraint(['import_id'], ['resultimport.id'], name=op.f('fk_run_import_id_resultimport')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_run')),
     sqlite_autoincrement=True
     )
@@ -180,6 +190,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_run_dataset_id'))
 
     op.drop_table('run')
+    op.drop_table('resultimport')
     op.drop_table('worker')
     op.drop_table('metricname')
     op.drop_table('idempotentrequest')

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from app.errors import Invalid
+from app.result_tables import read
+from tests.app.study.reference_study import TABLE
+
+
+def test_a_markdown_table_is_read_as_people_type_it() -> None:
+    table = read(TABLE, "md")
+    run = table.runs[6]
+    assert run.name == "Exp 6"
+    assert run.settings["training.learning_rate"] == 2e-4
+    assert run.settings["training.num_train_epochs"] == 5
+    assert run.metrics == {"perplexity": 17.8, "bleu": 0.44, "rouge_l": 0.53}
+    assert run.resources == {"train_seconds": 4500, "peak_memory_bytes": 4.2e9}
+    assert run.notes == "More epochs - best overall"
+    assert not table.warnings
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [("~45 min", 2700), ("1 h 15 min", 4500), ("1.5 hours", 5400), ("90s", 90), ("0:45:00", 2700), ("2 h", 7200)],
+)
+def test_times(cell: str, seconds: float) -> None:
+    assert read(f"run,perplexity,training time\na,1,{cell}", "csv").runs[0].resources["train_seconds"] == seconds
+
+
+@pytest.mark.parametrize(("cell", "size"), [("~4.2 GB", 4.2e9), ("800MB", 8e8), ("4 GiB", 4 * 2**30)])
+def test_sizes(cell: str, size: float) -> None:
+    assert read(f"run,perplexity,GPU memory\na,1,{cell}", "csv").runs[0].resources["peak_memory_bytes"] == size
+
+
+@pytest.mark.parametrize("cell", ["-", "", "n/a", "–", "None"])
+def test_an_empty_cell_states_nothing(cell: str) -> None:
+    run = read(f"run,perplexity,bleu,lora.r\na,18.7,{cell},{cell}", "csv").runs[0]
+    assert (run.metrics, run.settings) == ({"perplexity": 18.7}, {})
+
+
+def test_dotted_names_labels_and_synonyms_all_name_a_column() -> None:
+    table = read("name,lora.r,LoRA dropout,lr,PPL ↓,colour\na,8,0.1,2e-4,18.7,blue", "csv")
+    assert table.runs[0].settings == {"lora.r": 8, "lora.lora_dropout": 0.1, "training.learning_rate": 2e-4}
+    assert table.columns["colour"] is None
+    assert table.warnings == ["column 'colour' is not known and was left out"]
+
+
+def test_json_is_a_list_of_runs() -> None:
+    text = json.dumps([{"run": "a", "perplexity": 18.7, "epochs": 3}, {"run": "b", "perplexity": None, "bleu": 0.4}])
+    assert [run.metrics for run in read(text, "json").runs] == [{"perplexity": 18.7}, {"bleu": 0.4}]
+
+
+@pytest.mark.parametrize(
+    ("text", "media", "said"),
+    [
+        ("run,perplexity\na,about 18", "csv", "line 1, perplexity: 'about 18' is not understood"),
+        ("run,perplexity,training time\na,1,45", "csv", "line 1, train_seconds: '45' is not understood"),
+        ("run,perplexity,lora.r\na,1,8.5", "csv", "line 1, lora.r: '8.5' is not understood"),
+        ("run,colour\na,blue", "csv", "no column is a result"),
+        ("run,ppl,perplexity\na,1,2", "csv", "two columns say the same"),
+        ("run,perplexity", "csv", "no line"),
+        ("no table here", "md", "no table"),
+        ("{", "json", "not JSON"),
+        ("[1]", "json", "list of objects"),
+        ("a,b\n1,2,3", "csv", "more cells"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_its_line(text: str, media: str, said: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read(text, media)
+    assert said in str(caught.value)
