@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,9 @@ class Stack:
         self._http.close()
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+@contextmanager
+def running_stack(tmp_path_factory: pytest.TempPathFactory, **variables: str) -> Iterator[Stack]:
+    """Broker, web server and worker on a data folder of their own; their logs are printed in the end."""
     folder = tmp_path_factory.mktemp("e2e")
     with socket.socket() as free, pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         free.bind(("127.0.0.1", 0))
@@ -103,13 +104,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         }
         upgrade(settings)
         stack.enter_context(broker.running(settings))
-        running = Stack(settings, environment, folder)
+        running = Stack(settings, environment | variables, folder)
         stack.callback(running.close)
         _wait_until_ready(settings)
-        running.api("POST", "/datasets", files={"file": ("pairs.jsonl", _rows())})
         yield running
     for log in folder.glob("*.log"):
         print(log.name, log.read_text(), sep="\n")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory) as running:
+        running.api("POST", "/datasets", files={"file": ("pairs.jsonl", _rows())})
+        yield running
 
 
 def _wait_until_ready(settings: Settings) -> None:
