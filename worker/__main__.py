@@ -89,6 +89,7 @@ def _run(
     config: RunConfig, options: argparse.Namespace, reporter: ConsoleReporter | PipeReporter, stop: threading.Event
 ) -> int:
     _prepare_environment()
+    import worker.finetune.scoring  # noqa: F401 - slow, and later it would keep a request to stop waiting
     from worker.finetune.errors import FinetuneError, Stopped
     from worker.finetune.pipeline import finetune
 
