@@ -35,15 +35,17 @@ def test_times_come_back_aware(db: Database) -> None:
 
 
 def test_a_naive_time_is_refused(db: Database) -> None:
-    with db.writing() as session, pytest.raises(StatementError, match="naive"):
+    with db.writing() as session:
         session.add(Experiment(name="x", created_at=datetime(2026, 1, 1)))  # noqa: DTZ001 - that is the point
-        session.commit()
+        with pytest.raises(StatementError, match="naive"):
+            session.commit()
 
 
 def test_foreign_keys_are_enforced(db: Database) -> None:
-    with db.writing() as session, pytest.raises(IntegrityError):
+    with db.writing() as session:
         session.add(Run(experiment_id=99, name="lost", config={}))
-        session.commit()
+        with pytest.raises(IntegrityError):
+            session.commit()
 
 
 def test_a_reader_does_not_wait_for_a_writer(db: Database) -> None:

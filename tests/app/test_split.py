@@ -55,5 +55,7 @@ def test_rows_of_a_group_share_a_key() -> None:
 
 
 def test_a_conversation_is_known_by_its_first_question_and_judged_by_its_last_answer() -> None:
-    row = Row(messages=(Message("system", "s"), Message("user", "q"), Message("assistant", "a1"), Message("assistant", "a2")))
+    row = Row(
+        messages=(Message("system", "s"), Message("user", "q"), Message("assistant", "a1"), Message("assistant", "a2"))
+    )
     assert (row.prompt, row.reference) == ("q", "a2")
