@@ -1,72 +1,41 @@
-"""How sure the difference between two runs is that answered the same rows.
+"""How sure the difference between runs is, from the answers that they left: app.paired over their files.
 
-The rows are the sample: a run that is better on nearly every row is better, one that is better on a few by chance is
-not. Each metric is a function of sums over rows, so leaving out one row after the other (the jackknife; paired: the
-same row on both sides) tells how far it depends on which rows were held out, in one pass and without a random number.
+Runs without kept answers (imported ones), with few rows in common or with very large files have no interval.
 """
 
 import json
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from app import artifacts, paired, predictions
+from app import artifacts, predictions
 from app.settings import Settings
+from app.significance import Difference, Interval
 
-Z = 1.96  # of a 95 % interval
+if TYPE_CHECKING:  # numpy is loaded by the first comparison, not by the web's start: app.paired needs it
+    from app.paired import Floats, Sample
+
 FEWEST_ROWS = 10
-ORDERS = 4  # n-gram orders of BLEU
-LARGEST_EXPONENT = 700.0  # of a float; what lies beyond is not shown anyway
 
 # Larger files would make a page wait; their differences are shown without an interval.
 MOST_BYTES = 20_000_000
 
-Interval = tuple[float, float]
-Sums = Sequence[float]
-
-
-def perplexity(sums: Sums) -> float:
-    """From negative log-likelihood and tokens."""
-    nll, tokens = sums
-    return math.exp(min(nll / tokens, LARGEST_EXPONENT))
-
-
-def mean(sums: Sums) -> float:
-    """From a score and a count."""
-    total, rows = sums
-    return total / rows
-
-
-def bleu(sums: Sums) -> float:
-    """Corpus BLEU as sacrebleu smooths it, from matching n-grams (1 to 4), n-grams in all, and the two lengths."""
-    matches, totals, (answer, reference) = sums[:ORDERS], sums[ORDERS : 2 * ORDERS], sums[2 * ORDERS :]
-    if not any(matches) or not all(totals):
-        return 0.0
-    logs, halves = 0.0, 1.0
-    for match, total in zip(matches, totals, strict=True):
-        halves = halves if match else halves / 2
-        logs += math.log((match or halves) / total)
-    return math.exp(logs / ORDERS + min(0.0, 1 - reference / answer))
-
-
-METRICS: dict[str, Callable[[Sums], float]] = {"perplexity": perplexity, "bleu": bleu, "rouge_l": mean}
-
-# By metric, what one held-out row adds to its sums.
-RowParts = dict[str, tuple[float, ...]]
+NAN = float("nan")
 
 
 def intervals(settings: Settings, run_id: int, other_id: int) -> dict[str, Interval]:
     """95 % intervals of run less other by metric; one whose spread is not known is missing."""
-    ours, theirs = _file(settings, run_id), _file(settings, other_id)
-    return _intervals(ours, theirs) if ours and theirs else {}
+    return {name: found.absolute for name, found in compare(settings, [other_id], [run_id]).items()}
 
 
-def relative_intervals(settings: Settings, from_id: int, to_id: int) -> dict[str, Interval]:
-    """95 % intervals of (to - from) / from by metric, as a run has them against its base (app.paired)."""
-    before, after = _file(settings, from_id), _file(settings, to_id)
-    return _relative_intervals(before, after) if before and after else {}
+def compare(settings: Settings, before: Sequence[int], after: Sequence[int]) -> dict[str, Difference]:
+    """By metric, between two configurations: the ids of their runs, one a seed. Unknown where a run left no answers."""
+    ours, theirs = (tuple(_file(settings, run_id) for run_id in ids) for ids in (before, after))
+    if None in ours or None in theirs:
+        return {}
+    return _compare(ours, theirs)
 
 
 @dataclass(frozen=True)
@@ -75,6 +44,14 @@ class _Predictions:
 
     path: Path
     changed: int
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The rows that a model answered and its parts in the metrics, as a paired.Side's table."""
+
+    rows: tuple[int, ...]
+    table: "Floats"
 
 
 def _file(settings: Settings, run_id: int) -> _Predictions | None:
@@ -87,73 +64,43 @@ def _file(settings: Settings, run_id: int) -> _Predictions | None:
 
 
 @lru_cache(maxsize=4096)
-def _intervals(our_file: _Predictions, their_file: _Predictions) -> dict[str, Interval]:
-    ours, theirs = _rows(our_file), _rows(their_file)
-    both = sorted(ours.keys() & theirs.keys())
-    if len(both) < FEWEST_ROWS:
+def _compare(before: tuple[_Predictions, ...], after: tuple[_Predictions, ...]) -> dict[str, Difference]:
+    from app import paired
+
+    answered = [_answers(file).rows for file in (*before, *after)]
+    rows = tuple(sorted(set(answered[0]).intersection(*answered)))
+    if len(rows) < FEWEST_ROWS:
         return {}
-    return {
-        name: jackknife(metric, [ours[row][name] for row in both], [theirs[row][name] for row in both])
-        for name, metric in METRICS.items()
-        if all(name in ours[row] and name in theirs[row] for row in both)
-    }
+    ours, theirs = ([_samples(file, rows) for file in files] for files in (before, after))
+    known = set(ours[0]).intersection(*ours, *theirs)
+    return {name: paired.difference([run[name] for run in ours], [run[name] for run in theirs]) for name in known}
 
 
-@lru_cache(maxsize=4096)
-def _relative_intervals(before: _Predictions, after: _Predictions) -> dict[str, Interval]:
-    one, other = _rows(before), _rows(after)
-    both = [
-        row for row in sorted(one.keys() & other.keys()) if all(len(side[row]) == len(METRICS) for side in (one, other))
-    ]
-    if len(both) < FEWEST_ROWS:
-        return {}
-    found = paired.intervals(_side([one[row] for row in both]), _side([other[row] for row in both]))
-    return {name: bounds for name, bounds in found.items() if bounds is not None}
+@lru_cache(maxsize=32)
+def _samples(file: _Predictions, rows: tuple[int, ...]) -> "dict[str, Sample]":
+    """Runs that were asked the same answered the same rows: computed once, they serve every comparison."""
+    from app import paired
+
+    answers = _answers(file)
+    places = {row: place for place, row in enumerate(answers.rows)}
+    return paired.samples(answers.table[[places[row] for row in rows]])
 
 
-def _side(rows: Sequence[RowParts]) -> paired.Side:
-    return paired.Side(
-        nll=[row["perplexity"][0] for row in rows],
-        tokens=[row["perplexity"][1] for row in rows],
-        rouge_l=[row["rouge_l"][0] for row in rows],
-        bleu=[row["bleu"] for row in rows],
-    )
+@lru_cache(maxsize=256)
+def _answers(file: _Predictions) -> _Answers:
+    from app import paired
 
-
-def jackknife(metric: Callable[[Sums], float], ours: Sequence[Sums], theirs: Sequence[Sums]) -> Interval:
-    """Of metric(ours) - metric(theirs); both list the same rows in the same order."""
-    ours_left, theirs_left = _leave_one_out(metric, ours), _leave_one_out(metric, theirs)
-    gaps = [a - b for a, b in zip(ours_left, theirs_left, strict=True)]
-    middle = sum(gaps) / len(gaps)
-    variance = (len(gaps) - 1) / len(gaps) * sum((gap - middle) ** 2 for gap in gaps)
-    difference, spread = metric(_total(ours)) - metric(_total(theirs)), Z * math.sqrt(variance)
-    return difference - spread, difference + spread
-
-
-def _leave_one_out(metric: Callable[[Sums], float], rows: Sequence[Sums]) -> list[float]:
-    total = _total(rows)
-    return [metric([whole - part for whole, part in zip(total, row, strict=True)]) for row in rows]
-
-
-def _total(rows: Sequence[Sums]) -> list[float]:
-    return [sum(parts) for parts in zip(*rows, strict=True)]
-
-
-@lru_cache(maxsize=64)
-def _rows(file: _Predictions) -> dict[int, RowParts]:
-    """By row, the fine-tuned model's parts."""
     with file.path.open(encoding="utf-8") as lines:
-        found = (json.loads(line) for line in lines)
-        return {prediction["row"]: _parts(prediction["scores"]["finetuned"]) for prediction in found}
+        found = [json.loads(line) for line in lines]
+    scores = [prediction["scores"]["finetuned"] for prediction in found]
+    side = paired.Side(
+        nll=[_known(score.get("nll")) for score in scores],
+        tokens=[_known(score.get("tokens")) for score in scores],
+        rouge_l=[_known(score.get("rouge_l")) for score in scores],
+        bleu=[score.get("bleu") or [NAN] * 10 for score in scores],
+    )
+    return _Answers(tuple(prediction["row"] for prediction in found), side.table())
 
 
-def _parts(score: dict[str, float | list[int] | None]) -> RowParts:
-    nll, tokens, rouge_l, counts = (score.get(name) for name in ("nll", "tokens", "rouge_l", "bleu"))
-    parts: RowParts = {}
-    if isinstance(nll, float) and isinstance(tokens, int) and tokens:
-        parts["perplexity"] = (nll, tokens)
-    if isinstance(rouge_l, (int, float)):
-        parts["rouge_l"] = (rouge_l, 1)
-    if isinstance(counts, list):
-        parts["bleu"] = tuple(counts)
-    return parts
+def _known(value: Any) -> float:
+    return NAN if value is None else float(value)

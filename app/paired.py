@@ -1,27 +1,36 @@
-"""How sure a difference between two models is that answered the same rows: the paired bootstrap.
+"""How sure a difference between models is that answered the same rows: the paired bootstrap.
 
-Rows are drawn with replacement, the same rows for both sides, and the relative change is computed anew each time; the
-interval holds the middle 95 % of what came out. Every metric is a function of sums over rows, so a draw is a vector
-of weights and thousands of draws are one matrix product. Koehn 2004, "Statistical significance tests for machine
-translation evaluation".
+The rows are the sample: rows are drawn with replacement, the same ones for all models, and each metric is computed
+anew. Every metric is a function of sums over rows, so a draw is a vector of weights and thousands of draws are one
+matrix product (BLEU too: its n-gram counts are resampled, as sacrebleu does it). The interval holds the middle 95 %
+of what came out. Koehn 2004, "Statistical significance tests for machine translation evaluation".
+
+The draws depend on nothing but the number of rows: a model's metrics over them are computed once, for every
+comparison that it is in.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Interval = tuple[float, float]
+from app.significance import LEVEL, Difference, Interval
 
-RESAMPLES = 2000
+Floats = NDArray[np.float64]
+
+# So many that Holm's correction can still find one of 250 comparisons to be real (the smallest p-value is 2 in
+# 10,000), and one less than a round number, so that the ends of the interval are draws and agree with the p-value.
+RESAMPLES = 9_999
 SEED = 20_240_229
-_ORDERS = 4  # n-gram orders of BLEU
+CELLS = 500_000  # of weights that are worked on at once
+ORDERS = 4  # n-gram orders of BLEU
 
 
 @dataclass(frozen=True)
 class Side:
-    """One model's part in each metric, an entry a row; both sides list the same rows in the same order.
+    """One model's part in each metric, an entry a row; NaN where it is not known.
 
     `bleu` has ten columns: matching n-grams (1 to 4), n-grams in all (1 to 4), the answer's and reference's length.
     """
@@ -31,42 +40,121 @@ class Side:
     rouge_l: ArrayLike
     bleu: ArrayLike
 
-
-def intervals(base: Side, tuned: Side, *, resamples: int = RESAMPLES, seed: int = SEED) -> dict[str, Interval | None]:
-    """95 % intervals of (tuned - base) / base by metric; None where some draw of rows leaves it undefined."""
-    rows = np.asarray(base.nll).shape[0]
-    weights = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=resamples).astype(float)
-    return {
-        "perplexity": _interval(_perplexity(weights, base), _perplexity(weights, tuned)),
-        "bleu": _interval(bleu(weights, base.bleu), bleu(weights, tuned.bleu)),
-        "rouge_l": _interval(_mean(weights, base.rouge_l), _mean(weights, tuned.rouge_l)),
-    }
+    def table(self) -> Floats:
+        """A row a row, thirteen columns."""
+        return np.column_stack([np.asarray(part, dtype=np.float64) for part in vars(self).values()])
 
 
-def _interval(base: Floats, tuned: Floats) -> Interval | None:
+@dataclass(frozen=True)
+class Sample:
+    """A metric's value, and its value over each draw of the rows."""
+
+    value: float
+    draws: Floats
+
+
+def samples(table: Floats) -> dict[str, Sample]:
+    """By metric, of one model (Side.table); a metric that some row does not know is missing."""
+    rows = len(table)
+    whole = _metrics(table.sum(axis=0, keepdims=True), rows)
+    drawn = _metrics(_drawn_sums(table), rows)
+    return {name: Sample(float(whole[name][0]), drawn[name]) for name in whole if np.isfinite(drawn[name]).all()}
+
+
+def differences(before: Side, after: Side) -> dict[str, Difference]:
+    """By metric, between two models; a metric that either does not know is missing."""
+    ours, theirs = samples(before.table()), samples(after.table())
+    return {name: difference([ours[name]], [theirs[name]]) for name in ours if name in theirs}
+
+
+def difference(before: Sequence[Sample], after: Sequence[Sample]) -> Difference:
+    """Between the means of two sets of runs, each of which differ by their seed; all over the same rows."""
+    start = _mean(before)
+    change = _mean(after) - start + _seed_noise(before, after)
     with np.errstate(divide="ignore", invalid="ignore"):
-        change = (tuned - base) / base
-    if not np.isfinite(change).all():
-        return None
-    low, high = np.percentile(change, [2.5, 97.5])
-    return float(low), float(high)
+        share = change / start
+    relative = _middle(share) if (start > 0).all() else None
+    return Difference(_middle(change), relative, _p_value(change))
 
 
-def _perplexity(weights: Floats, side: Side) -> Floats:
-    with np.errstate(over="ignore", invalid="ignore"):
-        perplexity: Floats = np.exp((weights @ _floats(side.nll)) / (weights @ _floats(side.tokens)))
-    return perplexity
-
-
-def _mean(weights: Floats, values: ArrayLike) -> Floats:
-    mean: Floats = weights @ _floats(values) / weights.sum(axis=1)
+def _mean(runs: Sequence[Sample]) -> Floats:
+    mean: Floats = np.mean([run.draws for run in runs], axis=0)
     return mean
 
 
-def bleu(weights: Floats, parts: ArrayLike) -> Floats:
-    """Corpus BLEU, 0 to 1, of each weighting of the rows: sacrebleu's, with its exponential smoothing."""
-    sums = weights @ _floats(parts)
-    matches, totals = sums[:, :_ORDERS], sums[:, _ORDERS : 2 * _ORDERS]
+def _middle(values: Floats) -> Interval:
+    """The middle 95 %, from the 250th draw to the 250th from the end."""
+    cut = round((len(values) + 1) * LEVEL / 2)
+    ordered = np.partition(values, (cut - 1, len(values) - cut))
+    return float(ordered[cut - 1]), float(ordered[len(values) - cut])
+
+
+def _p_value(change: Floats) -> float:
+    """Twice the share of draws on the other side of zero: above LEVEL exactly where the middle 95 % hold zero."""
+    beyond = min(np.count_nonzero(change <= 0), np.count_nonzero(change >= 0))
+    return min(1.0, 2 * (int(beyond) + 1) / (len(change) + 1))
+
+
+def _seed_noise(before: Sequence[Sample], after: Sequence[Sample]) -> Floats | float:
+    """What other seeds would add to each draw; nothing where no side has two."""
+    freedom = len(before) + len(after) - 2
+    if not freedom:
+        return 0.0
+    variance = (_seed_scatter(before) + _seed_scatter(after)) / freedom
+    spread = max(0.0, variance) * (1 / len(before) + 1 / len(after))
+    noise: Floats = np.sqrt(spread) * _student(freedom)
+    return noise
+
+
+def _seed_scatter(runs: Sequence[Sample]) -> float:
+    """Sum of squares between runs, less what the choice of rows alone would make of it.
+
+    Two seeds that are equally good still differ on the rows at hand, some liking one and some the other. That part is
+    in the draws already: over them it shows as what each run moves by itself.
+    """
+    values, draws = np.array([run.value for run in runs]), np.array([run.draws for run in runs])
+    moves = draws - draws.mean(axis=1, keepdims=True)
+    return float(_squares(values[:, None])[0] - _squares(moves).mean())
+
+
+def _squares(values: Floats) -> Floats:
+    squares: Floats = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
+    return squares
+
+
+@lru_cache(maxsize=16)
+def _student(freedom: int) -> Floats:
+    return np.random.default_rng([SEED, freedom]).standard_t(freedom, RESAMPLES)
+
+
+def _drawn_sums(table: Floats) -> Floats:
+    """What the rows add up to in each draw."""
+    rows = len(table)
+    size = max(1, CELLS // rows)
+    blocks = [_weights(rows, first, min(size, RESAMPLES - first)) for first in range(0, RESAMPLES, size)]
+    with np.errstate(invalid="ignore"):  # what a row does not know is NaN
+        return np.concatenate([weights.astype(np.float64) @ table for weights in blocks])
+
+
+@lru_cache(maxsize=16)
+def _weights(rows: int, first: int, count: int) -> NDArray[np.uint8]:
+    """How often each row is in each of `count` draws; a small number, so a byte does."""
+    chosen = np.random.default_rng([SEED, rows, first]).integers(rows, size=(count, rows))
+    places = (chosen + np.arange(count)[:, None] * rows).ravel()
+    return np.bincount(places, minlength=count * rows).reshape(count, rows).astype(np.uint8)
+
+
+def _metrics(sums: Floats, rows: int) -> dict[str, Floats]:
+    nll, tokens, rouge_l = sums[:, 0], sums[:, 1], sums[:, 2]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        perplexity = np.exp(nll / tokens)
+    return {"perplexity": perplexity, "bleu": bleu(sums[:, 3:]), "rouge_l": rouge_l / rows}
+
+
+def bleu(sums: ArrayLike) -> Floats:
+    """Corpus BLEU, 0 to 1, of each line of summed parts: sacrebleu's, with its exponential smoothing."""
+    sums = np.asarray(sums, dtype=np.float64)
+    matches, totals = sums[:, :ORDERS], sums[:, ORDERS : 2 * ORDERS]
     answer, reference = sums[:, -2], sums[:, -1]
     # An order without a match counts as 1 / (2 ** k * total), k being how many such orders there were so far.
     none = matches == 0
@@ -77,7 +165,3 @@ def bleu(weights: Floats, parts: ArrayLike) -> Floats:
         brevity = np.where(answer < reference, np.exp(1 - reference / answer), 1.0)
         score: Floats = np.where(empty, 0.0, precision * brevity)
     return score
-
-
-def _floats(values: ArrayLike) -> Floats:
-    return np.asarray(values, dtype=np.float64)

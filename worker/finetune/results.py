@@ -6,6 +6,7 @@ from typing import Any
 
 from app import paired
 from app.metrics import COMPARED, relative_change
+from app.significance import Interval
 from worker.finetune.baseline import Baseline
 from worker.finetune.device import device_name
 from worker.finetune.evaluation import Measurement, RowResult
@@ -20,7 +21,7 @@ def results(job: Prepared, base: Baseline, tuned: Measurement) -> dict[str, Any]
         "base": before,
         "finetuned": after,
         "improvement": {m.short: relative_change(before[m.short], after[m.short]) for m in COMPARED},
-        "intervals": paired.intervals(_side(base.measurement), _side(tuned)),
+        "intervals": _intervals(base.measurement, tuned),
         "base_plain": base.plain,
         "eval_rows": len(job.held_out.examples),
         "eval_tokens": sum(row.tokens for row in tuned.rows),
@@ -30,6 +31,12 @@ def results(job: Prepared, base: Baseline, tuned: Measurement) -> dict[str, Any]
         "perplexity_key": job.keys.perplexity_key,
         "baseline_key": job.keys.baseline_key,
     }
+
+
+def _intervals(base: Measurement, tuned: Measurement) -> dict[str, Interval | None]:
+    """95 % intervals of the improvements; None where the base has no score to improve on."""
+    found = paired.differences(_side(base), _side(tuned))
+    return {m.short: found[m.short].relative if m.short in found else None for m in COMPARED}
 
 
 def _side(measurement: Measurement) -> paired.Side:
