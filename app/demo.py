@@ -35,8 +35,9 @@ SETTINGS: Json = {
     "model.base_model": "sample/clinic-2m",
     "data.max_train_rows": 300,
     "training.num_train_epochs": 3.0,
+    "training.per_device_train_batch_size": 8,
+    "training.gradient_accumulation_steps": 1,
     "evaluation.max_eval_rows": 100,
-    "evaluation.max_new_tokens": 64,
 }
 # What differs. A model of 2 million parameters wants larger steps than one of a billion.
 RUNS: Mapping[str, Json] = {
