@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from app import study_presets
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -12,7 +14,15 @@ class Preset:
     label: str
     help: str
     values: dict[str, Any]
+    study: float | None = None  # the reference study, its learning rates times this
 
+
+SAMPLE_SCALE: dict[str, Any] = {
+    "model.base_model": "sample/clinic-2m",
+    "data.max_train_rows": 300,
+    "evaluation.max_eval_rows": 100,
+    "evaluation.max_new_tokens": 64,
+}
 
 # The first one is what the form opens with.
 PRESETS: tuple[Preset, ...] = (
@@ -26,13 +36,7 @@ PRESETS: tuple[Preset, ...] = (
         "sample",
         "Sample, one minute on CPU",
         "The bundled base model and 300 rows: for trying the software without a GPU or a download.",
-        {
-            "model.base_model": "sample/clinic-2m",
-            "data.max_train_rows": 300,
-            "training.learning_rate": 4e-3,
-            "evaluation.max_eval_rows": 100,
-            "evaluation.max_new_tokens": 64,
-        },
+        {**SAMPLE_SCALE, "training.learning_rate": 4e-3},
     ),
     Preset(
         "low_memory",
@@ -45,5 +49,25 @@ PRESETS: tuple[Preset, ...] = (
             "training.gradient_checkpointing": True,
             "training.optim": "paged_adamw_8bit",
         },
+    ),
+    Preset(
+        "reference",
+        "Reference study",
+        "Eight runs on your base and data: a baseline, then learning rate, batch size, rank, epochs and 4-bit, one "
+        "at a time.",
+        {"model.base_model": "TinyLlama/TinyLlama-1.1B-Chat-v1.0", **study_presets.BASELINE},
+        study=1.0,
+    ),
+    Preset(
+        "reference_sample",
+        "Reference study at sample scale",
+        "The same eight runs on the bundled base and 300 rows; learning rates are ten times larger, because the base "
+        "is tiny.",
+        {
+            **SAMPLE_SCALE,
+            **study_presets.BASELINE,
+            "training.learning_rate": 10 * study_presets.BASELINE["training.learning_rate"],
+        },
+        study=10.0,
     ),
 )

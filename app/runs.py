@@ -5,19 +5,21 @@ Every change of status is one UPDATE on the old status: zero rows changed means 
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from sqlalchemy import CursorResult, null, update
 from sqlmodel import Session, col, delete, func, select
 
 from app import idempotency, launch_checks
 from app.db import iso, now
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.experiments import find_or_add
 from app.models import Dataset, Experiment, Run
 from app.run_config import RunConfig
 from app.settings import Settings
 from app.status import ENDED, RunStatus
+from app.sweep import Variant
 
 NAME_LENGTH = 200
 NOTES_LENGTH = 10_000
@@ -28,44 +30,82 @@ MOST_TAGS = 20
 QUEUE_UNREACHABLE = "queue unreachable: starts when it is back"
 
 
-def create_run(
+@dataclass(frozen=True)
+class NewRun:
+    """A run to be. `calls` tells how the caller wrote a setting, for errors: `axes.lora.r` for `lora.r`."""
+
+    config: RunConfig
+    name: str | None = None
+    notes: str = ""
+    tags: Sequence[str] = ()
+    calls: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, variant: Variant, tags: Sequence[str] = ()) -> Self:
+        """One of a sweep; names made of many differences are cut to fit."""
+        return cls(variant.config, variant.name[:NAME_LENGTH], variant.notes, tags, variant.calls)
+
+
+def create_runs(
     session: Session,
     settings: Settings,
     *,
     experiment: int | str,
-    config: RunConfig,
-    name: str | None = None,
-    notes: str = "",
-    tags: Iterable[str] = (),
+    new: Sequence[NewRun],
     asked: idempotency.Request | None = None,
-) -> Run:
-    """Check against data set and base model, store as queued; the caller wakes the worker afterwards.
+) -> list[Run]:
+    """Check all, then store all as queued in one transaction, or none; the caller wakes the worker afterwards.
 
-    Of two concurrent requests with the same Idempotency-Key, the later one gets the earlier one's run.
+    Of two concurrent requests with the same Idempotency-Key, the later one gets the earlier one's runs.
     """
-    described = _description({"name": name or "", "notes": notes, "tags": list(tags)}, name_needed=False)
-    warnings = launch_checks.check(session, settings, config)
+    described = [_description({"name": r.name or "", "notes": r.notes, "tags": r.tags}, name_needed=False) for r in new]
+    warnings = check_new(session, settings, new)
     if asked and (known := idempotency.replay(session, asked)):
-        return get_run(session, known["id"])
-    if session.get(Dataset, config.data.dataset) is None:
-        raise Invalid.one("data.dataset", "This data set was deleted a moment ago")
+        return [get_run(session, answer["id"]) for answer in known["runs"]]
+    for dataset_id in {run.config.data.dataset for run in new}:
+        if session.get(Dataset, dataset_id) is None:
+            raise Invalid.one("data.dataset", "This data set was deleted a moment ago")
     found = find_or_add(session, experiment)
-    assert found.id is not None
-    run = Run(
+    runs = [_queued(found, *parts) for parts in zip(new, described, warnings, strict=True)]
+    _add(session, runs)
+    if asked:
+        idempotency.remember(session, asked, {"runs": [to_api(run, found) for run in runs]})
+    session.commit()
+    return runs
+
+
+def check_new(session: Session, settings: Settings, new: Sequence[NewRun]) -> list[list[str]]:
+    """The warnings that belong beside each run; raises Invalid with all that cannot work, each error once."""
+    warnings: list[list[str]] = []
+    errors: list[FieldError] = []
+    for run in new:
+        try:
+            warnings.append(launch_checks.check(session, settings, run.config))
+        except Invalid as error:
+            errors += [FieldError(run.calls.get(e.field, e.field), e.message) for e in error.errors]
+    if errors:
+        raise Invalid(list(dict.fromkeys(errors)))
+    return warnings
+
+
+def _queued(experiment: Experiment, new: NewRun, described: Mapping[str, Any], warnings: list[str]) -> Run:
+    assert experiment.id is not None
+    return Run(
         **described,
-        experiment_id=found.id,
-        dataset_id=config.data.dataset,
-        config=config.model_dump(mode="json"),
-        queue_position=end_of_queue(session),
+        experiment_id=experiment.id,
+        dataset_id=new.config.data.dataset,
+        config=new.config.model_dump(mode="json"),
         warnings=warnings,
     )
-    session.add(run)
-    session.flush()
-    run.name = run.name or f"Run {run.id}"
-    if asked:
-        idempotency.remember(session, asked, to_api(run, found))
-    session.commit()
-    return run
+
+
+def _add(session: Session, runs: Sequence[Run]) -> None:
+    """To the end of the queue, in this order; what has no name is called by its number."""
+    for position, run in enumerate(runs):
+        run.queue_position = end_of_queue(session) if position == 0 else runs[0].queue_position + position
+        session.add(run)
+        session.flush()
+        run.name = run.name or f"Run {run.id}"
 
 
 def get_run(session: Session, run_id: int) -> Run:
@@ -154,6 +194,7 @@ def to_api(run: Run, experiment: Experiment) -> dict[str, Any]:
         "id": run.id,
         "name": run.name,
         "origin": run.origin,
+        "import_id": run.import_id,
         "experiment": {"id": experiment.id, "name": experiment.name},
         "status": run.status,
         "stage": run.stage,

@@ -87,7 +87,7 @@ def defaults() -> dict[str, str]:
 
 def read(form: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The dotted names of a submitted form, nested; a name that is no setting stays in and is an error of `parse`."""
-    return nest({name: _value(name, text) for name, text in form.items() if "." in name})
+    return nest({name: value(name, text) for name, text in form.items() if "." in name})
 
 
 def groups() -> list[Group]:
@@ -106,7 +106,8 @@ def _is(control: Control, common: bool) -> bool:
     return (control.name in COMMON) is common
 
 
-def _value(name: str, text: str) -> Any:
+def value(name: str, text: str) -> Any:
+    """What was typed into a setting, as `parse(strict=False)` and its type take it."""
     word = text.strip()
     if name == TEMPLATE and word not in prompts.NAMES:
         return text.replace("\r\n", "\n")  # browsers send CRLF whatever was typed

@@ -1,16 +1,15 @@
 """What a launch will do, in a few words, from settings that may still be half typed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlmodel import Session, func, select
 
-from app import launch_facts, leaks
+from app import launch_facts, row_counts
 from app.launch_facts import ModelShape
-from app.models import Dataset, Run
-from app.row_keys import KEYS_FILE
+from app.models import Run
+from app.row_counts import Rows
 from app.run_config import DataConfig, LoraConfig, RunConfig, TrainingConfig
 from app.settings import Settings
 from app.status import ENDED
@@ -22,23 +21,12 @@ Section = TypeVar("Section", bound=BaseModel)
 SPLIT = ("dataset", "eval_fraction", "validation_fraction", "split_seed", "max_train_rows")
 BATCH = ("per_device_train_batch_size", "gradient_accumulation_steps")
 
-# Sides of a larger data set are not counted anew with every letter that is typed.
-MOST_COUNTED = 20_000
-
-
-@dataclass(frozen=True)
-class Rows:
-    """How many rows are trained on and held out; not `exact` where the shares alone tell."""
-
-    train: int
-    held_out: int
-    exact: bool
-
 
 def facts(session: Session, settings: Settings, texts: Mapping[str, str], shape: ModelShape | None) -> dict[str, str]:
     """By name, as text; a part that cannot be said yet is a dash."""
     typed = forms.read(texts)
-    rows = _rows(session, settings, _part(DataConfig, typed, SPLIT))
+    data = _part(DataConfig, typed, SPLIT)
+    rows = row_counts.count(session, settings, data) if data else None
     batch = _part(TrainingConfig, typed, BATCH)
     schedule = _part(TrainingConfig, typed, (*BATCH, "num_train_epochs", "max_steps"))
     lora = _part(LoraConfig, typed, ("r", "target_modules", "bias", "use_dora"))
@@ -60,19 +48,6 @@ def _part(model: type[Section], typed: Mapping[str, Any], names: Sequence[str]) 
         return model.model_validate({name: value for name, value in typed.get(section, {}).items() if name in names})
     except ValidationError:
         return None
-
-
-def _rows(session: Session, settings: Settings, data: DataConfig | None) -> Rows | None:
-    dataset = session.get(Dataset, data.dataset) if data else None
-    if data is None or dataset is None:
-        return None
-    folder = settings.dataset_dir(data.dataset)
-    if dataset.rows <= MOST_COUNTED and (folder / KEYS_FILE).is_file():
-        sides = leaks.measure(folder, data)
-        return Rows(sides.train, sides.held_out, exact=True)
-    held_out = round(dataset.rows * data.eval_fraction)
-    train = round((dataset.rows - held_out) * (1 - data.validation_fraction))
-    return Rows(min(train, data.max_train_rows or train), held_out, exact=False)
 
 
 def _about(rows: Rows | None) -> str:

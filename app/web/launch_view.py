@@ -6,14 +6,27 @@ from dataclasses import dataclass
 from app import run_config
 from app.errors import FieldError, Invalid
 from app.models import Dataset
-from app.web import forms, numbers
+from app.sweep import AXES
+from app.web import forms, numbers, study_form
 from app.web.forms import Control
 
 # Fields of the form that are not settings.
 OTHERS = {"experiment": "Experiment", "name": "Name", "notes": "Notes", "tags": "Tags"}
-LABELS = OTHERS | run_config.LABELS
+VARIED = {AXES + name: f"{label}, varied" for name, label in run_config.LABELS.items()}
+LABELS = OTHERS | study_form.FIELDS | run_config.LABELS | VARIED
 
 MOST_ROWS_OF_TEMPLATE = 24
+
+# Axes whose texts are not told by the kind of their setting.
+EXAMPLES = {
+    "training.learning_rate": "1e-4, 2e-4, 5e-4 or 1e-4..1e-3 x3 log",
+    "lora.target_modules": "all-linear; q_proj, v_proj",
+    "data.dataset": "numbers of data sets: 1, 2",
+    "data.prompt_template": "auto; plain",
+    "model.base_model": "one/model, another/model",
+    "model.revision": "main, v1.0",
+    "training.max_steps": "100, 200, none",
+}
 
 # What a person reads for what a form sends.
 SAID = {"true": "on", "false": "off"}
@@ -27,7 +40,18 @@ class Field:
     text: str
     error: str | None
     choices: Sequence[str]
+    axis: str = ""
+    axis_error: str | None = None
     joined: "Field | None" = None
+
+    @property
+    def axis_example(self) -> str:
+        """How an axis of this setting may be typed."""
+        if self.name in EXAMPLES:
+            return EXAMPLES[self.name]
+        if self.control.kind == "number":
+            return f"{self.text or 100}, ... or low..high x4"
+        return ", ".join(self.control.choices) or ("true, false" if self.control.kind == "switch" else "one, another")
 
     @property
     def name(self) -> str:
@@ -63,9 +87,7 @@ class Field:
 
     @property
     def short_label(self) -> str:
-        """As it stands in the middle of a sentence."""
-        label = self.control.label
-        return label if any(letter.isupper() for letter in label[1:]) else label.lower()
+        return short_label(self.name)
 
 
 @dataclass(frozen=True)
@@ -77,7 +99,15 @@ class FieldGroup:
 
     @property
     def wrong(self) -> bool:
-        return any(f.error or (f.joined and f.joined.error) for f in self.fields)
+        return any(f.error or f.axis_error for f in self._all)
+
+    @property
+    def varied(self) -> bool:
+        return any(f.axis for f in self._all)
+
+    @property
+    def _all(self) -> list[Field]:
+        return [part for f in self.fields for part in (f, f.joined) if part is not None]
 
 
 def groups(texts: Mapping[str, str], errors: Mapping[str, str], datasets: Sequence[Dataset]) -> list[FieldGroup]:
@@ -91,6 +121,8 @@ def groups(texts: Mapping[str, str], errors: Mapping[str, str], datasets: Sequen
             text,
             errors.get(control.name),
             _choices(offered.get(control.name, control.choices), text),
+            texts.get(AXES + control.name, ""),
+            errors.get(AXES + control.name),
             field(forms.CONTROLS[joined]) if joined else None,
         )
 
@@ -113,7 +145,7 @@ def dataset_texts(datasets: Sequence[Dataset]) -> dict[str, str]:
 def complaints(texts: Mapping[str, str]) -> list[FieldError]:
     """What `run_config.parse` finds wrong with the texts."""
     try:
-        run_config.parse(forms.read(texts), strict=False)
+        run_config.parse(forms.read(study_form.settings_only(texts)), strict=False)
     except Invalid as invalid:
         return invalid.errors
     return []
@@ -133,6 +165,12 @@ def differing(texts: Mapping[str, str], source: Mapping[str, str]) -> list[Diffe
         for name, was in source.items()
         if name in texts and texts[name] != was
     ]
+
+
+def short_label(name: str) -> str:
+    """As it stands in the middle of a sentence."""
+    label = run_config.label(name)
+    return label if any(letter.isupper() for letter in label[1:]) else label.lower()
 
 
 def said(text: str) -> str:

@@ -104,6 +104,8 @@ def _field(item: dict[str, Any]) -> FieldError:
         location = location[1:]
     elif item["type"] == "value_error":
         location = []  # a sentence of ours, which names its field itself
+    elif len(location) > 2 and isinstance(location[2], str) and location[0] == "runs":
+        location = [".".join(map(str, location))]  # of one run in a list
     else:
         location = location[:1]
     found = field_error(item | {"loc": tuple(location)})

@@ -2,9 +2,9 @@ import pytest
 
 from app.errors import Invalid
 from app.run_config import RunConfig, parse
-from app.sweep import MAX_RUNS, Plan, expand, variant
+from app.sweep import MAX_RUNS, Named, Plan, expand, named, variant
 
-LR, R, ALPHA = "training.learning_rate", "lora.r", "lora.lora_alpha"
+LR, R, ALPHA, SEED = "training.learning_rate", "lora.r", "lora.lora_alpha", "training.seed"
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_random_draws_as_many_as_asked_and_the_same_each_time(config: RunConfig)
 
 def test_seeds_make_replicates(config: RunConfig) -> None:
     runs = expand(config, Plan({R: [4, 8]}, seeds=[1, 2, 3]))
-    assert [(v.config.lora.r, v.config.training.seed) for v in runs] == [(r, s) for r in (4, 8) for s in (1, 2, 3)]
+    assert [(v.config.lora.r, v.config.training.seed) for v in runs] == [(r, s) for r in (8, 4) for s in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,14 @@ def test_seeds_make_replicates(config: RunConfig) -> None:
         (Plan({R: [4, 8, 16]}, max_runs=2), "max_runs"),
         (Plan({"training.seed": list(range(MAX_RUNS + 1))}), "max_runs"),
         (Plan({R: [4]}, linked=[[R, "lora.bias"]]), "linked"),
+        (Plan({R: ["four"]}, linked=[[R, ALPHA]]), "axes.lora.r"),
+        (Plan({LR: {"low": 1e-4, "high": 1e-3, "n": 10**9}}), f"axes.{LR}"),
+        (Plan({LR: {"low": 1e-4, "high": 1e-3, "n": 2.5}}), f"axes.{LR}"),
+        (Plan({LR: [1e-4]}, "random", max_runs=10**9), "max_runs"),
+        (Plan({name: list(range(1, 150)) for name in (R, ALPHA, "data.max_train_rows")}), "max_runs"),
+        (Plan({SEED: [1, 2]}, seeds=[1, 2]), "seeds"),
+        (Plan({R: [4, 8]}, seeds=[-1]), "seeds"),
+        (Plan({"training.load_best_model_at_end": [True]}), "data.validation_fraction"),
     ],
 )
 def test_what_cannot_be_is_named(config: RunConfig, plan: Plan, field: str) -> None:
@@ -90,3 +98,26 @@ def test_what_cannot_be_is_named(config: RunConfig, plan: Plan, field: str) -> N
 def test_a_named_run_keeps_its_name_and_note(config: RunConfig) -> None:
     made = variant(config, {"quantization.method": "none"}, "Without 4-bit", "for the memory table")
     assert (made.name, made.notes, made.config.quantization.method) == ("Without 4-bit", "for the memory table", "none")
+
+
+def test_a_grid_that_holds_the_base_configuration_begins_with_it(config: RunConfig) -> None:
+    runs = expand(config, Plan({R: [4, 8], LR: [1e-4, 2e-4]}))
+    assert [v.name for v in runs] == ["Baseline", "LoRA r 4, Learning rate 1e-4", "LoRA r 4", "Learning rate 1e-4"]
+
+
+def test_a_list_of_runs_is_taken_as_it_is_written(config: RunConfig) -> None:
+    runs = named(config, [Named("Baseline"), Named("Wide", "more capacity", {R: 16, ALPHA: 32})])
+    assert [(v.name, v.notes, v.config.lora.r) for v in runs] == [("Baseline", "", 8), ("Wide", "more capacity", 16)]
+    assert runs[1].calls == {R: "runs.1.set.lora.r", ALPHA: "runs.1.set.lora.lora_alpha"}
+
+
+def test_what_is_wrong_in_a_list_is_named_by_its_number(config: RunConfig) -> None:
+    with pytest.raises(Invalid) as caught:
+        named(config, [Named("fine", "", {R: 0}), Named(" ", "", {"lora.rank": 4})])
+    assert [e.field for e in caught.value.errors] == ["runs.0.set.lora.r", "runs.1.name", "runs.1.set.lora.rank"]
+    with pytest.raises(Invalid, match="no run"):
+        named(config, [])
+
+
+def test_all_wrong_values_are_told_at_once(config: RunConfig) -> None:
+    assert wrong(config, Plan({R: [4, 0], LR: [3, 2e-4]})) == {"axes.lora.r", f"axes.{LR}"}

@@ -30,6 +30,7 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("patch", "/experiments/{experiment_id}", 200, EXPERIMENT, {404, 409, 422}),
     ("delete", "/experiments/{experiment_id}", 204, set(), {404, 409}),
     ("post", "/runs", 201, RUN, {400, 409, 413, 415, 422, 503}),
+    ("post", "/sweeps", 201, {"runs"}, {400, 409, 413, 415, 422, 503}),
     ("get", "/runs", 200, LISTED, {422}),
     ("post", "/runs/bulk", 204, set(), {404, 409, 422}),
     ("get", "/runs/{run_id}", 200, RUN, {404}),
@@ -72,6 +73,7 @@ PARTS = {
     "Prediction": {"row", "prompt", "reference", "base", "finetuned", "prompt_tokens", "reference_tokens", "scores"},
     "Artifact": {"name", "size_bytes", "sha256", "media_type"},
     "Launch": {"experiment", "name", "notes", "tags", "config"},
+    "Sweep": {"experiment", "config", "axes", "method", "max_runs", "linked", "seeds", "runs"},
 }  # fmt: skip
 
 

@@ -28,6 +28,32 @@ function say(field) {
   part.hidden = text === '';
 }
 
+/** Folded is not varied: a fold that is closed gives up its values, and one that is opened starts from the field's. */
+function toggle(fold) {
+  const values = fold.querySelector('input');
+  const field = form.elements.namedItem(fold.dataset.vary);
+  if (!fold.open) values.value = '';
+  else if (!values.value && field?.value) values.value = field.type === 'checkbox' ? 'true, false' : `${field.value}, `;
+  if (fold.open) {
+    document.getElementById('group-study').open = true;
+    values.focus();
+  }
+  soon();
+}
+form.addEventListener('click', event => {
+  const fold = event.target.closest('.vary > summary')?.parentElement;
+  if (fold) setTimeout(() => toggle(fold)); // after the browser has opened or closed it
+});
+
+// A study for any base and data: those that are chosen come along.
+form.addEventListener('click', event => {
+  const link = event.target.closest('a[data-keeps]');
+  if (!link) return;
+  const url = new URL(link.href);
+  for (const name of link.dataset.keeps.split(' ')) url.searchParams.set(name, form.elements.namedItem(name).value);
+  link.href = url.href;
+});
+
 let asked = 0;
 async function refresh() {
   const mine = ++asked;
@@ -38,10 +64,13 @@ async function refresh() {
 }
 
 let timer = 0;
-form.addEventListener('input', event => {
-  say(event.target);
+function soon() {
   clearTimeout(timer);
   timer = setTimeout(() => refresh().catch(() => { /* the server is away: the panel stays as it was */ }), WAIT_MS);
+}
+form.addEventListener('input', event => {
+  say(event.target);
+  soon();
 });
 
 // A wheel over a focused number would change it unseen.
@@ -52,8 +81,7 @@ form.addEventListener('wheel', event => {
 // A link to a field of a folded group opens the group first.
 function reveal(id) {
   const field = document.getElementById(id);
-  const fold = field?.closest('details');
-  if (fold) fold.open = true;
+  for (let fold = field?.closest('details'); fold; fold = fold.parentElement.closest('details')) fold.open = true;
   field?.focus();
 }
 form.addEventListener('click', event => {

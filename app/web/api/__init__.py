@@ -1,6 +1,18 @@
 """The REST API, /api/v1: every page's doings through the same functions. Each module has one router."""
 
-from app.web.api import config, datasets, events, experiments, health, leaderboard, models, queue, run_files, runs
+from app.web.api import (
+    config,
+    datasets,
+    events,
+    experiments,
+    health,
+    leaderboard,
+    models,
+    queue,
+    run_files,
+    runs,
+    sweeps,
+)
 
 ROUTERS = (
     config.router,
@@ -8,6 +20,7 @@ ROUTERS = (
     datasets.router,
     experiments.router,
     runs.router,
+    sweeps.router,
     run_files.router,
     events.router,
     queue.router,

@@ -1,11 +1,13 @@
 """What callers send: nothing is guessed, and an unknown field is an error."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from app import sweep
 from app.db import MAX_ID
 from app.run_config import RunConfig
+from app.sweep import Named, Plan, Variant
 
 RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
@@ -32,6 +34,42 @@ class Launch(Body):
     notes: str = ""
     tags: list[str] = []
     config: Annotated[RunConfig, BeforeValidator(_strictly)]
+
+
+class SweepRun(Body):
+    name: str
+    notes: str = ""
+    set: dict[str, Any] = Field({}, description='What it changes of `config`, by dotted name: {"lora.r": 4}.')
+
+
+class Sweep(Body):
+    """Either axes with a method, or a list of named runs."""
+
+    experiment: Annotated[int | str, BeforeValidator(_id_or_name)] = Field(
+        description="An id, or a name: created if it is new."
+    )
+    config: Annotated[RunConfig, BeforeValidator(_strictly)]
+    axes: dict[str, list[Any] | dict[str, Any]] = Field(
+        {}, description='By dotted name, values or a range: {"low", "high", "n", "scale": "linear" or "log"}.'
+    )
+    method: Literal["grid", "one_at_a_time", "random"] = "grid"
+    max_runs: int | None = Field(None, ge=1, description="A random search makes as many; else no more are made.")
+    linked: list[list[str]] = Field([], description="Fields that keep their ratio while one of them is varied.")
+    seeds: list[int] = Field([], description="Each run once with each of them.")
+    runs: list[SweepRun] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        by_axes = self.axes or self.linked or self.seeds or self.max_runs is not None
+        if self.runs is not None and by_axes:
+            raise ValueError("runs: Give a list of runs, or axes with what goes with them, not both")
+        return self
+
+    def variants(self) -> list[Variant]:
+        if self.runs is not None:
+            return sweep.named(self.config, [Named(run.name, run.notes, run.set) for run in self.runs])
+        plan = Plan(self.axes, self.method, self.max_runs, self.linked, self.seeds)
+        return sweep.expand(self.config, plan)
 
 
 class RunChanges(Body):

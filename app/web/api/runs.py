@@ -8,10 +8,11 @@ from sqlmodel import Session
 from app import idempotency, run_list, runs
 from app.listing import DEFAULT_LIMIT
 from app.run_filter import parse_filter
+from app.runs import NewRun
 from app.web.api import shapes
 from app.web.api.bodies import BulkAction, Launch, Retry, RunChanges
 from app.web.api.documented import Cursor, Limit, problems
-from app.web.deps import Id, Reading, SettingsDep, Wake, Waker, Writing
+from app.web.deps import Id, Reading, SettingsDep, Wake, Writing
 
 router = APIRouter(prefix="/runs", tags=["runs"], responses=problems(422))
 
@@ -31,25 +32,17 @@ def launch(
 ) -> dict[str, Any]:
     """Validate, store and queue. With an `Idempotency-Key`, a repeated request gets the first one's answer."""
     asked = idempotency_key and idempotency.request(idempotency_key, "/runs", body.model_dump(mode="json"))
-    answer = idempotency.replay(session, asked) if asked else None
-    if answer is None:
+    known = idempotency.replay(session, asked) if asked else None
+    if known is None:
         session.rollback()  # the checks read files: not with the write lock held
-        answer = _create(session, settings, body, asked or None)
+    answer = known["runs"][0] if known else _create(session, settings, body, asked or None)
     response.headers["Location"] = f"/api/v1/runs/{answer['id']}"
-    return _woken(wake, answer)
+    return announced(answer, up=wake(answer["id"]))
 
 
 def _create(session: Session, settings: SettingsDep, body: Launch, asked: idempotency.Request | None) -> dict[str, Any]:
-    run = runs.create_run(
-        session,
-        settings,
-        experiment=body.experiment,
-        config=body.config,
-        name=body.name,
-        notes=body.notes,
-        tags=body.tags,
-        asked=asked,
-    )
+    new = NewRun(body.config, body.name, body.notes, body.tags)
+    (run,) = runs.create_runs(session, settings, experiment=body.experiment, new=[new], asked=asked)
     return _run(session, run.id or 0)
 
 
@@ -109,14 +102,12 @@ def cancel(run_id: Id, session: Writing) -> dict[str, Any]:
 def retry(run_id: Id, session: Writing, wake: Wake, body: Retry | None = None) -> dict[str, Any]:
     """The same run, its next attempt: from the last good checkpoint, or from zero."""
     runs.retry_run(session, run_id, fresh=body.fresh if body else False)
-    return _woken(wake, _run(session, run_id))
+    return announced(_run(session, run_id), up=wake(run_id))
 
 
-def _woken(wake: Waker, answer: dict[str, Any]) -> dict[str, Any]:
+def announced(answer: dict[str, Any], *, up: bool) -> dict[str, Any]:
     """After the commit; a broker that is away is a warning and no error: the row is what counts."""
-    if wake(answer["id"]):
-        return answer
-    return answer | {"warnings": [*answer["warnings"], runs.QUEUE_UNREACHABLE]}
+    return answer if up else answer | {"warnings": [*answer["warnings"], runs.QUEUE_UNREACHABLE]}
 
 
 def _run(session: Session, run_id: int) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class Run(Shape):
     id: int
     name: str
     origin: str = Field(description="`launched` here or `imported`.")
+    import_id: int | None = Field(description="Imported runs compare within one import.")
     experiment: ExperimentName
     status: RunStatus
     stage: str | None = Field(description="What a running run is busy with; for people.")
@@ -124,6 +125,27 @@ class Run(Shape):
     results: Results | None
     resources: Resources | None
     environment: dict[str, Any] = Field(description="Versions and device: what it takes to run this again.")
+
+
+class Launched(Shape):
+    runs: list[Run]
+
+
+class PlannedRun(Shape):
+    name: str
+    notes: str
+    changes: dict[str, Any] = Field(description="What differs from `config`, by dotted name.")
+    effective_batch_size: int
+    estimated_seconds: float | None
+    warnings: list[str]
+
+
+class Expansion(Shape):
+    """What a sweep would launch: nothing is stored."""
+
+    runs: list[PlannedRun]
+    notes: list[str] = Field(description="Runs that are identical in effect, and why.")
+    estimated_seconds: float | None = Field(description="Of all with an estimate; null: no such run has finished here.")
 
 
 class Experiment(Shape):
@@ -234,6 +256,7 @@ class Base(Shape):
 class Group(Shape):
     fingerprint: str | None
     perplexity_key: str | None
+    import_id: int | None = Field(description="The import that the group is; null: measured here.")
     runs: int
     shares: str
     reason: str = Field(description="Why these are not ranked with the first group; empty for the first.")

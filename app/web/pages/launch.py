@@ -1,19 +1,22 @@
-"""/runs/new: one run from a form. What it posts goes the way of the API: run_config.parse, runs.create_run, wake."""
+"""/runs/new: runs from a form, one or a study. What it posts goes the way of the API: parse, expand, store, wake."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
-from app import base_models, experiments, model_shape, presets, run_config, runs
+from app import base_models, experiments, model_shape, presets, run_config, runs, study_presets
 from app.db import MAX_ID
 from app.errors import FieldError, Invalid
 from app.models import Dataset, Run
 from app.presets import Preset
+from app.runs import NewRun
 from app.settings import Settings
-from app.web import forms, launch_summary, launch_view
+from app.sweep import AXES, Variant
+from app.web import forms, launch_plan, launch_summary, launch_view, study_form
 from app.web.deps import DatabaseDep, Reading, SettingsDep, Wake
 from app.web.security import PageForm
 from app.web.templating import page
@@ -22,6 +25,9 @@ router = APIRouter(prefix="/runs/new", include_in_schema=False)
 
 # Tells the run's page that nobody could be woken.
 UNREACHABLE = "?queue=unreachable"
+
+# What an address may say of the form: /runs/new?lora.r=4&axes.lora.r=4,16
+ADDRESSED = {*forms.CONTROLS, *(AXES + name for name in forms.CONTROLS), *study_form.FIELDS}
 
 RunId = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
@@ -43,7 +49,7 @@ def facts(request: Request, session: Reading, settings: SettingsDep, clone: RunI
     source = session.get(Run, clone) if clone else None
     typed = _settings_in(request.query_params)
     panel = _panel(session, settings, typed, source)
-    return page(request, "runs/_launch_facts.html", **panel, complaints=launch_view.complaints(typed))
+    return page(request, "runs/_launch_facts.html", **panel, complaints=panel["plan"].errors)
 
 
 @router.post("")
@@ -51,30 +57,35 @@ def launch(request: Request, form: PageForm, database: DatabaseDep, settings: Se
     typed = {name: str(text) for name, text in form.items()}
     try:
         with database.writing() as session:
-            run = _create(session, settings, typed)
+            made = _create(session, settings, typed)
+            where = f"/runs/{made[0].id}" if len(made) == 1 else f"/experiments/{made[0].experiment_id}"
+            ids = [run.id or 0 for run in made]
     except Invalid as invalid:
+        errors = launch_plan.beside_fields(invalid.errors)
         with database.reading() as session:
             source = session.get(Run, int(typed["clone"])) if typed.get("clone", "").isdecimal() else None
-            return _form(request, session, settings, typed, source=source, errors=invalid.errors)
-    assert run.id is not None
-    return RedirectResponse(f"/runs/{run.id}{'' if wake(run.id) else UNREACHABLE}", status_code=303)
+            return _form(request, session, settings, typed, source=source, errors=errors)
+    up = all(wake(run_id) for run_id in ids)  # where one finds nobody, so would the others
+    return RedirectResponse(where if up else where + UNREACHABLE, status_code=303)
 
 
-def _create(session: Session, settings: Settings, typed: Mapping[str, str]) -> Run:
+def _create(session: Session, settings: Settings, typed: Mapping[str, str]) -> Sequence[Run]:
     errors = launch_view.complaints(typed)
     if not typed.get("experiment", "").strip():
         errors = [FieldError("experiment", "This is needed"), *errors]
     if errors:
         raise Invalid(errors)
-    return runs.create_run(
-        session,
-        settings,
-        experiment=typed["experiment"],
-        config=run_config.parse(forms.read(typed), strict=False),
-        name=typed.get("name"),
-        notes=typed.get("notes", "").replace("\r\n", "\n"),
-        tags=typed.get("tags", "").split(","),
-    )
+    config = run_config.parse(forms.read(study_form.settings_only(typed)), strict=False)
+    variants = launch_plan.variants(typed, config)
+    new = [_new_run(variant, typed) for variant in variants]
+    return runs.create_runs(session, settings, experiment=typed["experiment"], new=new)
+
+
+def _new_run(variant: Variant, typed: Mapping[str, str]) -> NewRun:
+    """What was typed of the launch goes for each of its runs; several are told apart by what they differ in."""
+    new = NewRun.of(variant, typed.get("tags", "").split(","))
+    name = ": ".join(part for part in (typed.get("name", "").strip(), variant.name) if part)
+    return replace(new, name=name, notes=variant.notes or typed.get("notes", "").replace("\r\n", "\n"))
 
 
 def _preset(name: str | None) -> Preset:
@@ -90,7 +101,16 @@ def _start(session: Session, source: Run | None, preset: Preset | None) -> dict[
         typed |= {name: forms.text_of(value) for name, value in preset.values.items()}
     if source:
         typed |= forms.texts(source.config) | {"tags": ", ".join(source.tags)}
-    return typed | {"experiment": _experiment_name(session, source)}
+    if preset and preset.study:
+        typed |= {study_form.RUNS: _reference(typed, preset.study)}
+    return typed | {"experiment": _experiment_name(session, source), study_form.LINKED: "true"}
+
+
+def _reference(typed: Mapping[str, str], learning_rate_factor: float) -> str:
+    """The reference study as lines of the form; its data set may still have to be chosen."""
+    config = run_config.parse(forms.read({**typed, "data.dataset": "1"}), strict=False)
+    study = study_presets.reference_study(config, learning_rate_factor)
+    return study_form.write_runs(study, run_config.flatten(config.model_dump()))
 
 
 def _experiment_name(session: Session, source: Run | None) -> str:
@@ -100,7 +120,7 @@ def _experiment_name(session: Session, source: Run | None) -> str:
 
 
 def _settings_in(texts: Mapping[str, str]) -> dict[str, str]:
-    return {name: text for name, text in texts.items() if name in forms.CONTROLS}
+    return {name: text for name, text in texts.items() if name in ADDRESSED}
 
 
 def _datasets(session: Session) -> Sequence[Dataset]:
@@ -111,6 +131,7 @@ def _panel(session: Session, settings: Settings, typed: Mapping[str, str], sourc
     folder = base_models.folder(settings, typed.get("model.base_model", ""))
     return {
         "facts": launch_summary.facts(session, settings, typed, model_shape.read(folder) if folder else None),
+        "plan": launch_plan.plan(session, settings, typed),
         "differing": launch_view.differing(typed, forms.texts(source.config) if source else forms.defaults()),
         "source": source,
         "labels": launch_view.LABELS,
@@ -134,10 +155,12 @@ def _form(
         "runs/new.html",
         **_panel(session, settings, typed, source),
         status_code=Invalid.status if errors else 200,
-        typed={name: typed.get(name, "") for name in launch_view.OTHERS},
+        typed={name: typed.get(name, "") for name in (*launch_view.OTHERS, *study_form.FIELDS)},
         groups=launch_view.groups(typed, wrong, datasets),
         errors=errors,
-        wrong={name: wrong.get(name) for name in launch_view.OTHERS},
+        wrong={name: wrong.get(name) for name in (*launch_view.OTHERS, *study_form.FIELDS)},
+        methods=study_form.METHODS,
+        kept={name: typed.get(name, "") for name in ("model.base_model", "data.dataset")},
         dataset_texts=launch_view.dataset_texts(datasets),
         models=base_models.list_models(session, settings),
         experiments=[experiment.name for experiment in experiments.list_experiments(session)],
