@@ -245,11 +245,14 @@ def label(name: str) -> str:
 
 def value_text(value: Any) -> str:
     """A setting's value as people write it: 2e-4, not 0.0002."""
-    if isinstance(value, float):
-        short = f"{value:.6g}"
-        mantissa, _, exponent = (f"{value:.5e}" if 0 < abs(value) < 1e-3 else short).partition("e")
-        return f"{float(mantissa):g}e{int(exponent)}" if exponent else short
-    return ", ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(value_text, value))
+    if not isinstance(value, float):
+        return "none" if value is None else str(value)
+    if value == 0 or 0.01 <= abs(value) < 1e6:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:.3e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:

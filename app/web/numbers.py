@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from app.db import now
 from app.metrics import BY_SHORT
+from app.run_config import value_text
 
 MINUS = "−"
 NOTHING = "–"
@@ -43,7 +44,7 @@ def metric(value: Number, short: str) -> str:
     """A value of the metric with its own number of decimals; one that they would make 0 is written 1.2e-5."""
     decimals = BY_SHORT[short].decimals
     if value and math.isfinite(value) and round(value, decimals) == 0:
-        return _float(float(f"{value:.1e}")).replace("-", MINUS)
+        return value_text(float(f"{value:.1e}")).replace("-", MINUS)
     return number(value, decimals)
 
 
@@ -124,17 +125,7 @@ def setting(value: Any) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(setting, value))
-    return _float(value, plain_from=0.01) if isinstance(value, float) else str(value)
-
-
-def _float(value: float, plain_from: float = 1e-3) -> str:
-    """Smaller values have an exponent."""
-    if value == 0 or plain_from <= abs(value) < 1e6:
-        return f"{value:g}"
-    mantissa, exponent = f"{value:.3e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return value_text(value)
 
 
 def verdict(short: str, difference: Number, interval: list[float] | None = None) -> str:
