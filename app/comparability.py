@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.models import Dataset, Run
+from app.models import Dataset, ResultImport, Run
 from app.run_config import LABELS, flatten
 
 # What `fingerprint` is made of, as far as it is a setting; the rest is the data set's content and the definitions.
@@ -22,6 +22,9 @@ TOKENS = ("model.base_model", "model.revision", "data.prompt_template")
 
 def describe(session: Session, run: Run) -> str:
     """What this run and all that compare with it were asked."""
+    if run.import_id is not None:
+        found = session.get(ResultImport, run.import_id)
+        return f"imported from {found.source if found else 'elsewhere'}, as stated there; spread unknown"
     config = flatten(run.config)
     parts = [_dataset_name(session, config.get("data.dataset"))]
     rows = (run.results or {}).get("eval_rows")
@@ -33,7 +36,7 @@ def describe(session: Session, run: Run) -> str:
 
 def difference(session: Session, run: Run, other: Run) -> str:
     """Why `run` is not ranked with `other`."""
-    if run.fingerprint is None or other.fingerprint is None:
+    if any(one.import_id is not None or one.fingerprint is None for one in (run, other)):
         return "Not ranked with the first group: how results from elsewhere were measured is not known."
     if run.fingerprint != other.fingerprint:
         found = _differences(session, run, other, ASKED)

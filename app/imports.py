@@ -23,6 +23,9 @@ SETUP: dict[str, tuple[str | None, type[str | int]]] = {
     "gradient_accumulation_steps": ("training.gradient_accumulation_steps", int),
 }
 
+# What only a run of our own has.
+NOT_KNOWN = ("eval_rows", "eval_tokens", "fingerprint", "perplexity_key", "baseline_key")
+
 
 def import_table(
     session: Session,
@@ -34,7 +37,7 @@ def import_table(
     setup: Mapping[str, Any] | None = None,
 ) -> tuple[Experiment, list[Run]]:
     """Store every run of the table, completed; `base` are the base model's metrics by their short names."""
-    _check(base or {}, setup or {})
+    check(base or {}, setup or {})
     found = find_or_add(session, experiment)
     origin = ResultImport(source=source, base=dict(base or {}), setup=dict(setup or {}))
     session.add(origin)
@@ -49,7 +52,8 @@ def import_table(
     return found, runs
 
 
-def _check(base: Mapping[str, Any], setup: Mapping[str, Any]) -> None:
+def check(base: Mapping[str, Any], setup: Mapping[str, Any]) -> None:
+    """Raises Invalid by the dotted name of each part that is not understood."""
     known = {metric.short for metric in COMPARED}
     errors = [FieldError(f"base.{name}", "There is no such metric") for name in base if name not in known]
     errors += [FieldError(f"base.{n}", "This is a number") for n, v in base.items() if n in known and not _number(v)]
@@ -89,6 +93,7 @@ def _run(experiment_id: int, origin: ResultImport, stated: StatedRun) -> Run:
             "base": base,
             "finetuned": tuned,
             "improvement": {name: relative_change(base[name], tuned[name]) for name in tuned},
+            **dict.fromkeys(NOT_KNOWN),
         },
         resources=dict(stated.resources),
     )

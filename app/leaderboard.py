@@ -1,7 +1,8 @@
 """The experiment table: runs with results, ranked among those that were asked the same.
 
 What may be compared: BLEU and ROUGE-L within one `fingerprint`, perplexity within one `perplexity_key` (part of it).
-So the runs of one fingerprint are a group; sorted by perplexity, the runs of one perplexity key are.
+So the runs of one fingerprint are a group; sorted by perplexity, the runs of one perplexity key are. Results from
+elsewhere have neither: those of one import are a group.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from sqlmodel import Session, col, func, select
 from app import metrics
 from app.comparability import describe, difference
 from app.listing import DEFAULT_LIMIT, Order, parse_offset
-from app.models import Experiment, Run, RunValue
+from app.models import Experiment, ResultImport, Run, RunValue
 from app.run_columns import RUN_ID, TABLE, Column, column, parse_sort, sql_value, values
 from app.run_filter import ITS_EXPERIMENT, RunFilter
 from app.status import RunStatus
@@ -29,6 +30,7 @@ class Key:
     """What a group shares; `perplexity_key` is None where several are in it."""
 
     fingerprint: str | None
+    import_id: int | None = None
     perplexity_key: str | None = None
 
 
@@ -113,14 +115,17 @@ def _completed(runs: RunFilter) -> list[ColumnElement[bool]]:
 
 
 def _within(key: Key) -> list[ColumnElement[bool]]:
-    conditions = [col(Run.fingerprint).is_not_distinct_from(key.fingerprint)]
+    conditions = [
+        col(Run.fingerprint).is_not_distinct_from(key.fingerprint),
+        col(Run.import_id).is_not_distinct_from(key.import_id),
+    ]
     if key.perplexity_key is not None:
         conditions.append(col(Run.perplexity_key) == key.perplexity_key)
     return conditions
 
 
 def _count_groups(session: Session, runs: RunFilter, *, by_perplexity: bool) -> list[tuple[Key, int, int]]:
-    keys = [col(Run.fingerprint), *([col(Run.perplexity_key)] if by_perplexity else [])]
+    keys = [col(Run.fingerprint), col(Run.import_id), *([col(Run.perplexity_key)] if by_perplexity else [])]
     newest = func.max(col(Run.id))
     statement = (
         select(func.count(), newest, *keys).select_from(Run).join(Experiment, ITS_EXPERIMENT).where(*_completed(runs))
@@ -211,6 +216,8 @@ def _marks(run: Run, row: Mapping[str, Any], best: Best) -> frozenset[str]:
 
 def _bases(session: Session, runs: RunFilter, key: Key) -> list[BaseRow]:
     """The base models of the group, the one with most runs first."""
+    if key.import_id is not None:
+        return _stated_base(session, key.import_id)
     statement = (
         select(func.max(col(Run.id)))
         .select_from(Run)
@@ -223,6 +230,14 @@ def _bases(session: Session, runs: RunFilter, key: Key) -> list[BaseRow]:
     ids = session.exec(statement).all()
     found = (session.get(Run, run_id) for run_id in ids if run_id is not None)
     return [_base(run) for run in found if run and run.results and run.results.get("base")]
+
+
+def _stated_base(session: Session, import_id: int) -> list[BaseRow]:
+    """What an import says of its base."""
+    found = session.get(ResultImport, import_id)
+    if found is None or not found.base:
+        return []
+    return [BaseRow("", str(found.setup.get("base_model") or ""), "", dict(found.base))]
 
 
 def _base(run: Run) -> BaseRow:

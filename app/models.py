@@ -87,7 +87,7 @@ class Run(SQLModel, table=True):
         Index(None, "dataset_id"),
         Index(None, "finished_at"),
         # Holds all that the leaderboard groups by: its groups are counted without reading a row.
-        Index(None, "status", "fingerprint", "perplexity_key", "baseline_key", "experiment_id"),
+        Index(None, "status", "fingerprint", "import_id", "perplexity_key", "baseline_key", "experiment_id"),
         IDS_ARE_NEVER_REUSED,
     )
 

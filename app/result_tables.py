@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.metrics import COMPARED
 from app.run_config import LABELS, fields
 
 MAX_RUNS = 1000
+MEDIA = {"csv": "csv", "tsv": "csv", "json": "json", "md": "md", "markdown": "md"}
 NOTHING = frozenset({"", "-", "–", "—", "n/a", "na", "none", "null", "?", "nan"})
 SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hr": 3600.0,
            "hour": 3600.0, "d": 86400.0, "day": 86400.0}  # fmt: skip
@@ -63,10 +64,41 @@ class StatedTable:
     warnings: list[str]
 
 
-def read(text: str, media: str) -> StatedTable:
-    """`media` is csv, json or md. Raises Invalid on `file` with line and reason."""
+def media_of(filename: str, text: str) -> str:
+    """csv, json or md: by the file's name, else by how the text begins."""
+    ending = filename.rpartition(".")[2].casefold()
+    if ending in MEDIA:
+        return MEDIA[ending]
+    begin = text.lstrip("\ufeff \t\r\n")[:1]
+    if begin in ("[", "{"):
+        return "json"
+    return "md" if any(line.lstrip().startswith("|") for line in text.splitlines()) else "csv"
+
+
+def read(text: str, media: str, columns: Mapping[str, str | None] | None = None) -> StatedTable:
+    """`media` is csv, json or md; `columns` says what a column is where its name does not (None: leave it out).
+
+    Raises Invalid on `file` with line and reason, or on `columns`.
+    """
     head, lines = {"csv": _csv, "json": _json, "md": _markdown}[media](text)
-    columns = {column: _target(column) for column in head}
+    stated = _stated(columns or {}, head)
+    return _table({column: stated.get(column, _target(column)) for column in head}, lines)
+
+
+def _stated(columns: Mapping[str, str | None], head: Sequence[str]) -> dict[str, str | None]:
+    unknown = [FieldError("columns", f"the table has no column {name!r}") for name in columns if name not in head]
+    unknown += [
+        FieldError("columns", f"{name!r} cannot be {target!r}: there is no such setting, metric or cost")
+        for name, target in columns.items()
+        if target is not None and target not in TARGETS
+    ]
+    if unknown:
+        raise Invalid(unknown)
+    return dict(columns)
+
+
+def _table(columns: dict[str, str | None], lines: list[list[str]]) -> StatedTable:
+    head = list(columns)
     if "perplexity" not in columns.values() and not {"bleu", "rouge_l"} & set(columns.values()):
         raise Invalid.one("file", f"no column is a result (perplexity, BLEU, ROUGE-L); found: {', '.join(head)}")
     if len(lines) > MAX_RUNS:
@@ -134,6 +166,16 @@ def _target(column: str) -> str | None:
 
 
 NAMES = _names()
+# What a column may be taken for, in the order of the experiment table.
+TARGETS: dict[str, str] = {
+    "name": "Name",
+    **LABELS,
+    **{metric.short: metric.label for metric in COMPARED},
+    "train_seconds": "Training time",
+    "peak_memory_bytes": "Peak memory",
+    "mean_memory_bytes": "Mean memory",
+    "notes": "Notes",
+}
 TYPES = {name: info.annotation for name, info in fields()}
 
 
@@ -182,7 +224,14 @@ Table = tuple[list[str], list[list[str]]]
 
 
 def _csv(text: str) -> Table:
-    lines = [line for line in csv.reader(io.StringIO(text.lstrip("\ufeff"))) if any(cell.strip() for cell in line)]
+    """Commas, or the tabs and semicolons that spreadsheets write, whichever the head has most of."""
+    text = text.lstrip("\ufeff")
+    head = text.lstrip().partition("\n")[0]
+    delimiter = max(",\t;", key=head.count)
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text), delimiter=delimiter) if any(map(str.strip, line))]
+    except csv.Error as error:
+        raise Invalid.one("file", f"this is no CSV: {error}") from None
     return _checked(lines)
 
 
@@ -197,6 +246,8 @@ def _checked(lines: list[list[str]]) -> Table:
     if not lines:
         raise Invalid.one("file", "no table was found in it")
     head = [cell.strip() for cell in lines[0]]
+    if twice := {column for column in head if head.count(column) > 1}:
+        raise Invalid.one("file", f"two columns have the same name: {', '.join(sorted(twice)) or 'none'}")
     wide = [i for i, line in enumerate(lines[1:], 1) if len(line) > len(head)]
     if wide:
         raise Invalid.one("file", f"line {wide[0]} has more cells than the head has columns")

@@ -5,17 +5,19 @@ named as linked, because the comparison cannot tell them apart. Configurations t
 about any one of them; they are listed as confounded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.metrics import BY_SHORT, is_better, relative_change
+from app.metrics import BY_SHORT, COMPARED, is_better, relative_change
 from app.study.runs import Configuration, differing
 
 # Settings that a launch may move together, leader first; the ratio must have stayed the same.
 LINKS = (("lora.r", "lora.lora_alpha"),)
 # Settings that change nothing in what is learnt, only how fast or in how much memory.
 COST_ONLY = frozenset({"training.gradient_checkpointing", "training.packing", "training.eval_steps"})
+# Numbers that only name something: none of them is the largest, and nothing lies beyond.
+NAMES = frozenset({"data.dataset", "data.split_seed"})
 
 # The interval of the relative change of a metric from one configuration to another, or None where no spread is known.
 Interval = tuple[float, float]
@@ -23,8 +25,21 @@ IntervalOf = Callable[[Configuration, Configuration, str], Interval | None]
 
 
 @dataclass(frozen=True)
+class Aside:
+    """What the same comparison says on another metric."""
+
+    metric: str
+    value_from: float
+    value_to: float
+    better: bool | None
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One matched comparison on one metric. `relative_change` is (to - from) / from; `better` None is within noise."""
+    """One matched comparison on one metric. `better` None is within noise.
+
+    `relative_change` is (to - from) / from, None where `from` is 0.
+    """
 
     id: str
     factor: str
@@ -36,12 +51,28 @@ class Finding:
     metric: str
     value_from: float
     value_to: float
-    relative_change: float
+    relative_change: float | None
     better: bool | None
     interval: Interval | None
     memory_change_bytes: float | None
     time_change_seconds: float | None
+    asides: tuple[Aside, ...] = ()
     at_edge: bool = False
+    # Of there being no difference: alone, and among all `comparisons` of the metric (app.study.correction).
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    comparisons: int = 1
+
+    def verdict_on(self, metric: str) -> bool | None:
+        """What the comparison says on this or another metric; None also where it was not measured."""
+        if metric == self.metric:
+            return self.better
+        return next((aside.better for aside in self.asides if aside.metric == metric), None)
+
+    @property
+    def lost_in_number(self) -> bool:
+        """Alone it would be told from noise; among so many comparisons it is not."""
+        return self.better is None and self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
 
 
 def factor(baseline: Configuration, other: Configuration) -> tuple[str, tuple[str, ...]] | None:
@@ -118,12 +149,24 @@ def _finding(id: str, baseline: Configuration, other: Configuration, metric: str
         metric=metric,
         value_from=value_from,
         value_to=value_to,
-        relative_change=relative_change(value_from, value_to) or 0.0,
+        relative_change=relative_change(value_from, value_to),
         better=verdict(metric, value_from, value_to, bounds),
         interval=bounds,
         memory_change_bytes=_change(baseline, other, "peak_memory_bytes"),
         time_change_seconds=_change(baseline, other, "train_seconds"),
+        asides=tuple(_asides(baseline, other, metric, interval)),
     )
+
+
+def _asides(baseline: Configuration, other: Configuration, metric: str, interval: IntervalOf) -> Iterator[Aside]:
+    for aside in COMPARED:
+        before, after = baseline.mean(aside.short), other.mean(aside.short)
+        known = before is not None and after is not None and baseline.first.comparable(other.first, aside)
+        if aside.short != metric and known:
+            assert before is not None
+            assert after is not None
+            bounds = interval(baseline, other, aside.short)
+            yield Aside(aside.short, before, after, verdict(aside.short, before, after, bounds))
 
 
 def verdict(metric: str, value_from: float, value_to: float, interval: Interval | None) -> bool | None:
@@ -140,17 +183,25 @@ def _change(a: Configuration, b: Configuration, resource: str) -> float | None:
 
 def tried(finding: Finding, among: Sequence[Finding]) -> list[Any]:
     """The values of a finding's factor that its baseline was compared at, its own included, without order."""
-    same = [
+    return [finding.from_value, *(f.to_value for f in siblings(finding, among))]
+
+
+def siblings(finding: Finding, among: Sequence[Finding]) -> list[Finding]:
+    """The comparisons of the same factor with the same baseline, this one included."""
+    return [
         f for f in among if f.factor == finding.factor and f.linked == finding.linked and f.baseline is finding.baseline
     ]
-    return [finding.from_value, *(f.to_value for f in same)]
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _with_edge(finding: Finding, among: Sequence[Finding]) -> Finding:
     """`at_edge`: the best of the numbers tried is the smallest or largest of them: a better one may lie beyond."""
     values = tried(finding, among)
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    same = [f for f in among if f.factor == finding.factor and f.baseline is finding.baseline]
+    numbers = finding.factor not in NAMES and all(map(is_number, values))
+    same = siblings(finding, among)
     best = all(
         f.value_to == finding.value_to or is_better(BY_SHORT[f.metric], finding.value_to, f.value_to) for f in same
     )

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
 
+from app.comparable import comparable
 from app.metrics import BY_SHORT, Metric, is_better
+from app.study.overfitting import Losses
 
 SEED = "training.seed"
 Settings = dict[str, Any]
@@ -26,6 +28,7 @@ class StudyRun:
     resources: dict[str, Any] = field(default_factory=dict)
     base: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    losses: Losses = field(default_factory=Losses)
     notes: str = ""
     import_id: int | None = None
     fingerprint: str | None = None
@@ -36,12 +39,7 @@ class StudyRun:
         return self.import_id is not None
 
     def comparable(self, other: "StudyRun", metric: Metric) -> bool:
-        """Whether a difference in the metric between the two means anything."""
-        if self.imported or other.imported:
-            return self.import_id == other.import_id
-        if metric.short in ("perplexity", "loss"):
-            return self.perplexity_key == other.perplexity_key
-        return self.fingerprint == other.fingerprint
+        return comparable(self, other, metric.short)
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,22 @@ def best(candidates: Sequence[Configuration], metric: str) -> Configuration | No
     return found
 
 
+def ties(candidates: Sequence[Configuration], winner: Configuration, metric: str) -> list[Configuration]:
+    """The others that are exactly as good as the best."""
+    return [c for c in candidates if c is not winner and c.mean(metric) == winner.mean(metric)]
+
+
 def effective_batch_size(run: StudyRun) -> int | None:
     """Rows in one optimizer step; None where a part of it was not stated."""
     rows = run.settings.get("training.per_device_train_batch_size")
     steps = run.settings.get("training.gradient_accumulation_steps")
     return int(rows * steps) if rows and steps else None
+
+
+def memory_kind(run: StudyRun) -> str | None:
+    """cuda, rss, or stated by an import; None where no memory is known."""
+    if run.resources.get("peak_memory_bytes") is None:
+        return None
+    if run.imported:
+        return "stated"
+    return "rss" if run.resources.get("memory_kind") == "rss" else "cuda"

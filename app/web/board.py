@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from app import metrics, waiting
-from app.differences import Interval, intervals
+from app.comparable import comparable
+from app.differences import intervals
 from app.experiments import baselines
 from app.leaderboard import BaseRow, Group, Leaderboard, RankedRow
 from app.metrics import Metric
 from app.models import Experiment, Run
 from app.settings import Settings
+from app.significance import Interval
 from app.status import ENDED, RunStatus
 from app.web import settings_view
 from app.web.numbers import TimeScale, number, signed
@@ -156,13 +158,6 @@ def _delta(ranked: RankedRow, baseline: Run | None, metric: Metric) -> float | N
         return None
     theirs = ((baseline.results or {}).get("finetuned") or {}).get(metric.short)
     return None if theirs is None else value - theirs
-
-
-def comparable(run: Run, other: Run, short: str) -> bool:
-    """Perplexity compares within a perplexity key, the other metrics within a fingerprint."""
-    if short == "perplexity":
-        return run.perplexity_key is not None and run.perplexity_key == other.perplexity_key
-    return run.fingerprint is not None and run.fingerprint == other.fingerprint
 
 
 def _memory(run: Run, baseline: Run | None) -> CostCell:

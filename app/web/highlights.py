@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, func, select
 
 from app import experiments, series, waiting, workers
-from app.differences import Interval, intervals
+from app.comparable import comparable
+from app.differences import intervals
 from app.leaderboard import Leaderboard, RankedRow
 from app.metrics import BY_SHORT, is_better
 from app.models import Experiment, Run, RunValue, Worker
 from app.settings import Settings
+from app.significance import Interval
 from app.status import RunStatus
 from app.web import settings_view
-from app.web.board import comparable
 from app.web.settings_view import SettingCell
 from app.web.spark import Spark, spark
 

@@ -42,12 +42,12 @@ class Upload:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-async def receive(request: Request, folder: Path, limit: int) -> Upload:
-    """Read the request's form, its file into `folder`; raises TooLarge beyond `limit` bytes of it."""
+async def receive(request: Request, folder: Path, limit: int, *, text_limit: int = MAX_TEXT) -> Upload:
+    """Read the request's form, its file into `folder`; raises TooLarge beyond `limit` bytes of it, or of its texts."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise WrongMediaType("Send a form as multipart/form-data, with the file in its field `file`")
-    receiver = _Receiver(Upload(folder / STORED_NAME), limit)
+    receiver = _Receiver(Upload(folder / STORED_NAME), limit, text_limit)
     parser = MultipartParser(options[b"boundary"], receiver.callbacks())
     try:
         with receiver:
@@ -95,11 +95,11 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
 class _Receiver:
     """Takes the parser's events; the file's bytes go to the disk, all else must be short."""
 
-    def __init__(self, upload: Upload, limit: int) -> None:
+    def __init__(self, upload: Upload, limit: int, text_limit: int) -> None:
         self.upload = upload
         self.complete = False  # a form that was cut off must not pass for a shorter one
         self._limit = limit
-        self._text_left = MAX_TEXT
+        self._text_limit = self._text_left = text_limit
         self._file: IO[bytes] | None = None
         self._size = 0
         self._in_file = False
@@ -151,7 +151,9 @@ class _Receiver:
             return
         self._text_left -= end - start
         if self._text_left < 0:
-            raise TooLarge(f"The form's texts are longer than {MAX_TEXT:,} bytes; is the file in the field `file`?")
+            raise TooLarge(
+                f"The form's texts are longer than {self._text_limit:,} bytes; is the file in the field `file`?"
+            )
         self._text += data[start:end]
 
     def part_end(self) -> None:

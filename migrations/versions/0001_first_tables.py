@@ -129,7 +129,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_run_dataset_id'), ['dataset_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_run_experiment_id_status'), ['experiment_id', 'status'], unique=False)
         batch_op.create_index(batch_op.f('ix_run_finished_at'), ['finished_at'], unique=False)
-        batch_op.create_index(batch_op.f('ix_run_status_fingerprint_perplexity_key_baseline_key_experiment_id'), ['status', 'fingerprint', 'perplexity_key', 'baseline_key', 'experiment_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_run_status_fingerprint_import_id_perplexity_key_baseline_key_experiment_id'), ['status', 'fingerprint', 'import_id', 'perplexity_key', 'baseline_key', 'experiment_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_run_status_queue_position_id'), ['status', 'queue_position', 'id'], unique=False)
 
     op.create_table('attempt',
@@ -184,7 +184,7 @@ def downgrade() -> None:
     op.drop_table('attempt')
     with op.batch_alter_table('run', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_run_status_queue_position_id'))
-        batch_op.drop_index(batch_op.f('ix_run_status_fingerprint_perplexity_key_baseline_key_experiment_id'))
+        batch_op.drop_index(batch_op.f('ix_run_status_fingerprint_import_id_perplexity_key_baseline_key_experiment_id'))
         batch_op.drop_index(batch_op.f('ix_run_finished_at'))
         batch_op.drop_index(batch_op.f('ix_run_experiment_id_status'))
         batch_op.drop_index(batch_op.f('ix_run_dataset_id'))

@@ -57,6 +57,7 @@ def _group(group: Group) -> dict[str, Any]:
     return {
         "fingerprint": group.key.fingerprint,
         "perplexity_key": group.key.perplexity_key,
+        "import_id": group.key.import_id,
         "runs": group.count,
         "shares": group.shares,
         "reason": group.reason,

@@ -1,12 +1,26 @@
 """The pages: server-rendered, usable without scripts. Each reads rows and shows a template; forms post and redirect."""
 
-from app.web.pages import chip, datasets, docs, experiments, launch, leaderboard, login, queue, run
+from app.web.pages import (
+    chip,
+    datasets,
+    docs,
+    experiments,
+    imports,
+    launch,
+    leaderboard,
+    login,
+    queue,
+    reports,
+    run,
+)
 
 ROUTERS = (
     leaderboard.router,
     launch.router,  # before the run's: its path would be taken for an id
     run.router,
     experiments.router,
+    reports.router,
+    imports.router,
     datasets.router,
     queue.router,
     login.router,

@@ -1,10 +1,10 @@
 """The loss as svg: what a reader without a script sees, and everybody until the charts are loaded."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.series import Series
+from app.web import axis
 from app.web.numbers import number
 from app.web.spark import smoothed
 
@@ -54,8 +54,8 @@ def loss_chart(train: Series | None, held_out: Series | None, total_steps: int |
     right = max(total_steps or 0, points[-1][0])
     smooth = smoothed(points)
     seen = [y for _, y in points + held]
-    ticks = _ticks(min(seen), max(seen))
-    low, high = ticks[0], ticks[-1]
+    marks = axis.ticks(min(seen), max(seen))
+    low, high = marks[0], marks[-1]
 
     def place(point: Point) -> Point:
         x = LEFT + point[0] / right * (WIDTH - LEFT - RIGHT)
@@ -68,7 +68,7 @@ def loss_chart(train: Series | None, held_out: Series | None, total_steps: int |
         _path([place(p) for p in held]),
         [place(p) for p in held],
         [Tick(place((step, low))[0], number(step)) for step in _steps(right)],
-        [Tick(place((0, value))[1], number(value, _decimals(ticks))) for value in ticks],
+        [Tick(place((0, value))[1], number(value, axis.decimals(marks))) for value in marks],
     )
 
 
@@ -91,20 +91,6 @@ def _points(series: Series | None) -> list[Point]:
     if series is None:
         return []
     return [(step, value) for step, value in zip(series.steps, series.values, strict=True) if value is not None]
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round values around the data, four to seven of them."""
-    rough = max(high - low, 1e-6) / 4
-    magnitude = 10 ** math.floor(math.log10(rough))
-    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= rough)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
-
-
-def _decimals(ticks: Sequence[float]) -> int:
-    """As many as the ticks have."""
-    return next((places for places in range(10) if all(round(tick, places) == tick for tick in ticks)), 10)
 
 
 def _steps(total: float) -> list[float]:

@@ -8,12 +8,12 @@ from markupsafe import Markup
 from sqlmodel import Session
 
 from app import differences
-from app.differences import Interval
+from app.comparable import comparable
 from app.metrics import COMPARED, Metric, is_better
 from app.models import Baseline, Run
 from app.run_config import COMMON, LABELS, flatten
 from app.settings import Settings
-from app.web.board import comparable
+from app.significance import Interval
 from app.web.forms import JOINED
 from app.web.numbers import NOTHING, duration, gigabytes, number, setting, share, with_unit
 
