@@ -243,13 +243,13 @@ def label(name: str) -> str:
     return LABELS[name]
 
 
-def value_text(value: Any) -> str:
-    """A setting's value as people write it: 2e-4, not 0.0002."""
+def value_text(value: Any, plain_from: float = 0.01) -> str:
+    """A setting's value as people write it: 2e-4, not 0.0002; smaller numbers than `plain_from` have an exponent."""
     if isinstance(value, list):
         return ", ".join(map(value_text, value))
     if not isinstance(value, float):
         return "none" if value is None else str(value)
-    if value == 0 or 0.01 <= abs(value) < 1e6:
+    if value == 0 or plain_from <= abs(value) < 1e6:
         return f"{value:g}"
     mantissa, exponent = f"{value:.3e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"

@@ -44,7 +44,7 @@ def metric(value: Number, short: str) -> str:
     """A value of the metric with its own number of decimals; one that they would make 0 is written 1.2e-5."""
     decimals = BY_SHORT[short].decimals
     if value and math.isfinite(value) and round(value, decimals) == 0:
-        return value_text(float(f"{value:.1e}")).replace("-", MINUS)
+        return value_text(float(f"{value:.1e}"), plain_from=1e-3).replace("-", MINUS)
     return number(value, decimals)
 
 
