@@ -31,9 +31,7 @@ def columns(run: Run, baseline: Run | None) -> list[SettingCell]:
     """The settings with a column, all of them."""
     differing = _differing(run, baseline)
     config = flatten(run.config)
-    return [
-        SettingCell(name, short, setting(config.get(name)), name in differing) for name, short in COLUMNS.items()
-    ]
+    return [SettingCell(name, short, setting(config.get(name)), name in differing) for name, short in COLUMNS.items()]
 
 
 def others(run: Run, baseline: Run | None) -> list[SettingCell]:
@@ -50,7 +48,7 @@ def differences(run: Run, baseline: Run | None) -> list[SettingCell]:
 
 
 def _short(name: str) -> str:
-    """"Split seed" -> "split seed", but "LoRA dropout" as it is."""
+    """ "Split seed" -> "split seed", but "LoRA dropout" as it is."""
     text = label(name)
     return text if text[:2].isupper() or text[1:2].isupper() or text.startswith("LoRA") else text[:1].lower() + text[1:]
 
