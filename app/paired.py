@@ -69,12 +69,57 @@ def differences(before: Side, after: Side) -> dict[str, Difference]:
 
 def difference(before: Sequence[Sample], after: Sequence[Sample]) -> Difference:
     """Between the means of two sets of runs, each of which differ by their seed; all over the same rows."""
-    start = _mean(before)
-    change = _mean(after) - start + _seed_noise(before, after)
+    change, start = _change(before, after), _mean(before)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = change / start
     relative = _middle(share) if (start > 0).all() else None
     return Difference(_middle(change), relative, _p_value(change))
+
+
+def _change(before: Sequence[Sample], after: Sequence[Sample]) -> Floats:
+    """What other rows would have made of the difference; with two seeds on a side, what other seeds would have too.
+
+    Whichever is wider: by luck two seeds may hardly differ, but that makes no rows out of few.
+    """
+    rows_alone = _mean(after) - _mean(before)
+    if len(before) + len(after) == 2:
+        return rows_alone
+    return max(rows_alone, _with_seeds(before, after, rows_alone), key=_width)
+
+
+def _with_seeds(before: Sequence[Sample], after: Sequence[Sample], rows_alone: Floats) -> Floats:
+    """Student's t over seeds, and of the draws of rows what all seeds share.
+
+    Two seeds that are equally good still differ on the rows at hand, some liking one and some the other. The distance
+    between runs has that in it, so it is taken out of the draws: what each run moves by itself from draw to draw.
+    """
+    freedom, share = len(before) + len(after) - 2, 1 / len(before) + 1 / len(after)
+    between = (_scatter(_values(before)) + _scatter(_values(after))) / freedom
+    own = (_scatter(_moves(before)) + _scatter(_moves(after))) / freedom
+    total = rows_alone.var()
+    shared = max(0.0, 1 - share * own / total) if total else 0.0
+    middle = _values(after).mean() - _values(before).mean()
+    seeds = np.sqrt(share * between) * _student(freedom)
+    change: Floats = middle + np.sqrt(shared) * (rows_alone - rows_alone.mean()) + seeds
+    return change
+
+
+def _values(runs: Sequence[Sample]) -> Floats:
+    return np.array([[run.value] for run in runs])
+
+
+def _moves(runs: Sequence[Sample]) -> Floats:
+    return np.array([run.draws - run.draws.mean() for run in runs])
+
+
+def _scatter(runs: Floats) -> float:
+    """Sum of squares between runs (lines), mean over draws (columns)."""
+    return float(((runs - runs.mean(axis=0)) ** 2).sum(axis=0).mean())
+
+
+def _width(values: Floats) -> float:
+    low, high = _middle(values)
+    return high - low
 
 
 def _mean(runs: Sequence[Sample]) -> Floats:
@@ -93,33 +138,6 @@ def _p_value(change: Floats) -> float:
     """Twice the share of draws on the other side of zero: above LEVEL exactly where the middle 95 % hold zero."""
     beyond = min(np.count_nonzero(change <= 0), np.count_nonzero(change >= 0))
     return min(1.0, 2 * (int(beyond) + 1) / (len(change) + 1))
-
-
-def _seed_noise(before: Sequence[Sample], after: Sequence[Sample]) -> Floats | float:
-    """What other seeds would add to each draw; nothing where no side has two."""
-    freedom = len(before) + len(after) - 2
-    if not freedom:
-        return 0.0
-    variance = (_seed_scatter(before) + _seed_scatter(after)) / freedom
-    spread = max(0.0, variance) * (1 / len(before) + 1 / len(after))
-    noise: Floats = np.sqrt(spread) * _student(freedom)
-    return noise
-
-
-def _seed_scatter(runs: Sequence[Sample]) -> float:
-    """Sum of squares between runs, less what the choice of rows alone would make of it.
-
-    Two seeds that are equally good still differ on the rows at hand, some liking one and some the other. That part is
-    in the draws already: over them it shows as what each run moves by itself.
-    """
-    values, draws = np.array([run.value for run in runs]), np.array([run.draws for run in runs])
-    moves = draws - draws.mean(axis=1, keepdims=True)
-    return float(_squares(values[:, None])[0] - _squares(moves).mean())
-
-
-def _squares(values: Floats) -> Floats:
-    squares: Floats = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
-    return squares
 
 
 @lru_cache(maxsize=16)
