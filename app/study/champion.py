@@ -45,6 +45,12 @@ def describe(
     }
 
 
+def not_told_from(described: Json | None) -> list[str]:
+    """The names of the rivals whose distance to the best is within noise; none where no spread is known."""
+    leads = described["leads"] if described else []
+    return [lead["name"] for lead in leads if lead["better"] is None and lead["interval"] is not None]
+
+
 def _rivals(
     winner: Configuration, baseline: Configuration | None, among: Sequence[Configuration], metric: str
 ) -> list[Configuration]:

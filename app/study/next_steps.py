@@ -132,9 +132,9 @@ def _untouched(study: Sequence[Configuration], winner: Configuration) -> Iterato
         values = [c.first.settings.get(name) for c in study]
         if offered < MOST_UNTOUCHED and all(v == values[0] for v in values) and values[0] != value:
             offered += 1
-            said = f"{LABELS[name]} {setting_text(value)}: every run so far has {_same(values[0])}."
+            said = f"{LABELS[name]} {setting_text(value)}: {_same(values[0])}."
             yield Next(said, {name: value}, winner.first.id)
 
 
 def _same(value: Any) -> str:
-    return "the same, which was not stated" if value is None else setting_text(value)
+    return "no run says that it was varied" if value is None else f"every run so far has {setting_text(value)}"

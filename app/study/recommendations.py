@@ -16,16 +16,25 @@ class Recommendation:
     because: list[str]
 
 
-def recommendations(study: Sequence[Configuration], found: Sequence[Finding], metric: str) -> list[Recommendation]:
-    """The winner, then one sentence a factor, then what a budget buys. Of one configuration there is none."""
+def recommendations(
+    study: Sequence[Configuration], found: Sequence[Finding], metric: str, rivals: Sequence[str] = ()
+) -> list[Recommendation]:
+    """The winner, then one sentence a factor, then what a budget buys. Of one configuration there is none.
+
+    `rivals` are the names of those that the winner is not told from.
+    """
     winner = best(study, metric)
     if winner is None or len(study) < 2:
         return []
-    return [_winner(winner, study, found, metric), *_by_factor(found), *_budgets(study, found, metric)]
+    return [_winner(winner, study, found, metric, rivals), *_by_factor(found), *_budgets(study, found, metric)]
 
 
 def _winner(
-    winner: Configuration, study: Sequence[Configuration], found: Sequence[Finding], metric: str
+    winner: Configuration,
+    study: Sequence[Configuration],
+    found: Sequence[Finding],
+    metric: str,
+    rivals: Sequence[str],
 ) -> Recommendation:
     value = winner.mean(metric)
     assert value is not None
@@ -33,8 +42,9 @@ def _winner(
     figure = f"{BY_SHORT[metric].label} {metric_value(metric, value)}"
     also = ties(study, winner, metric)
     shared = f"; {listing([c.first.name for c in also])} {'has' if len(also) == 1 else 'have'} the same" if also else ""
+    unsure = f"; it is not told from {listing(rivals)}, so a cheaper one of them may do" if rivals else ""
     return Recommendation(
-        f"Use {winner.first.name}: {figure} is the best of {len(study)} configurations{shared}.", mine
+        f"Use {winner.first.name}: {figure} is the best of {len(study)} configurations{shared}{unsure}.", mine
     )
 
 

@@ -42,20 +42,23 @@ def build(study: Study) -> Json:
     found = corrected(findings(comparable, baseline, metric, study.interval), study.p_value) if baseline else []
     winner = best(comparable, metric)
     compared = Compared(found, winner, metric, study.interval)
+    top = champion.describe(winner, baseline, comparable, compared) if winner else None
     return {
         "experiment": study.experiment,
         "setup": study.setup,
         "metric": metric,
         "baseline": {"run_id": baseline.first.id, "name": baseline.first.name} if baseline else None,
         "table": tables.results(study.runs, groups, baseline, compared),
-        "best": champion.describe(winner, baseline, comparable, compared) if winner else None,
+        "best": top,
         "base_vs_finetuned": tables.base_vs_finetuned(winner),
         "findings": [_finding(finding, found) for finding in found],
         "overfitting": tables.losses(study.runs),
         "trade_offs": tables.trade_offs(comparable, metric),
         "memory": tables.memory(comparable),
         "time": [tables.time(run, study.setup.get("train_rows")) for run in study.runs],
-        "recommendations": [vars(item) for item in recommendations(comparable, found, metric)],
+        "recommendations": [
+            vars(item) for item in recommendations(comparable, found, metric, champion.not_told_from(top))
+        ],
         "next": [vars(item) for item in next_steps(comparable, found, metric)],
         "caveats": _caveats(study, groups, comparable, baseline, found, metric),
     }

@@ -87,10 +87,11 @@ def _method(runs: Sequence[Run]) -> str:
 
 
 def _data(dataset: Dataset | None, runs: Sequence[Run]) -> str:
-    rows = _each(f"{(run.resources or {}).get('train_rows') or '?'}" for run in runs)
+    known = [rows for run in runs if (rows := (run.resources or {}).get("train_rows"))]
+    trained = f"; trained on {_each(f'{rows:,}' for rows in known)} rows" if known else ""
     if dataset is None:
-        return f"deleted since; trained on {rows} rows"
-    return f"{dataset.name}, {dataset.rows:,} rows, SHA-256 {dataset.sha256[:SHOWN_HASH]}; trained on {rows} rows"
+        return f"deleted since{trained}"
+    return f"{dataset.name}, {dataset.rows:,} rows, SHA-256 {dataset.sha256[:SHOWN_HASH]}{trained}"
 
 
 def _trust(dataset: Dataset) -> dict[str, str]:

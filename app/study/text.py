@@ -70,6 +70,8 @@ def percent(change: float) -> str:
 def duration(seconds: float) -> str:
     if abs(seconds) < 90:
         return f"{number(seconds, 0 if abs(seconds) >= 10 else 1)} s"
+    if 90 <= abs(seconds) < 600 and seconds % 60:
+        return f"{number(seconds / 60, 1)} min"
     if abs(seconds) < 5400 or (abs(seconds) % 3600 == 0 and abs(seconds) < 7200):
         return f"{number(seconds / 60, 0)} min"
     hours, minutes = divmod(round(abs(seconds) / 60), 60)
@@ -163,9 +165,9 @@ def overfitting_sentence(seen: Judgement) -> str:
     if seen.lowest is None or seen.last is None:
         return "It cannot be told whether it overfits: the held-out loss was not measured twice."
     end = f"{number(seen.last[1], LOSS_DECIMALS)} at the end"
-    low = f"{number(seen.lowest[1], LOSS_DECIMALS)} after epoch {seen.lowest[0]:.3g}"
+    low = f"{number(seen.lowest[1], LOSS_DECIMALS)} after epoch {round(seen.lowest[0], 1):g}"
     if seen.overfits:
-        return f"Overfits: its held-out loss was lowest with {low} and is {end}, {percent(seen.rise)}."
+        return f"Overfits: its held-out loss was lowest at {low} and is {end}, {percent(seen.rise)}."
     if seen.diverges:
         return f"Diverges: its held-out loss rose from {low} to {end}, and its training loss rose as well."
     if seen.lowest == seen.last:
@@ -199,7 +201,7 @@ def lead_sentence(other: str, change: float | None, better: bool | None, interva
     if interval is None:
         return f"Its lead over {other} is {share(change)}; {ONE_SEED}."
     lost = better is None and not interval[0] <= 0 <= interval[1]
-    certain = "outside noise" if better else "not sure among so many comparisons" if lost else WITHIN
+    certain = "outside noise" if better else "not certain among so many comparisons" if lost else WITHIN
     bounds = f"95 % interval of the change {percent(interval[0])} to {percent(interval[1])}"
     return f"Its lead over {other} ({share(change)}) is {certain}: {bounds}."
 

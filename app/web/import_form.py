@@ -84,7 +84,7 @@ def _numbers(typed: Mapping[str, str], prefix: str, names: list[str]) -> dict[st
     """What was typed as numbers; raises Invalid for all that is none."""
     texts = {name: text for name in names if (text := typed.get(prefix + name, "").strip())}
     found = {name: _number(text) for name, text in texts.items()}
-    if wrong := [FieldError(prefix + name, "This is a number") for name, value in found.items() if value is None]:
+    if wrong := [FieldError(prefix + name, "Give a number") for name, value in found.items() if value is None]:
         raise Invalid(wrong)
     return {name: value for name, value in found.items() if value is not None}
 

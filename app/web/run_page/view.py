@@ -8,7 +8,7 @@ from sqlmodel import Session, col, func, select
 
 from app import artifacts, experiments, logs, runs, workers
 from app.db import now
-from app.models import Attempt, Dataset, Experiment, MetricPoint, Run
+from app.models import Attempt, Dataset, Experiment, MetricPoint, ResultImport, Run
 from app.series import read_series
 from app.settings import Settings
 from app.status import ENDED, STAGES, RunStatus
@@ -46,12 +46,19 @@ def _identity(session: Session, run: Run, experiment: Experiment) -> dict[str, A
         "run": run,
         "experiment": experiment,
         "dataset": session.get(Dataset, run.dataset_id) if run.dataset_id else None,
+        "imported_from": _source(session, run),
         "layout": _layout(session, run),
         "ended": run.status in ENDED,
         "warnings": run.warnings,
         "edited": {"name": run.name, "notes": run.notes, "tags": ", ".join(run.tags)},
         "edit_errors": [],
     }
+
+
+def _source(session: Session, run: Run) -> str | None:
+    """The table that an imported run stood in."""
+    found = session.get(ResultImport, run.import_id) if run.import_id is not None else None
+    return found.source if found else None
 
 
 def _layout(session: Session, run: Run) -> str:
