@@ -7,7 +7,7 @@ renamed while the row is being inserted. What a crash leaves has no row, and `sw
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,14 +42,23 @@ def staging(settings: Settings) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def import_file(session: Session, settings: Settings, source: Path, folder: Path, request: ImportRequest) -> Dataset:
+def import_file(
+    session: Session,
+    settings: Settings,
+    source: Path,
+    folder: Path,
+    request: ImportRequest,
+    *,
+    facts: Mapping[str, Any] | None = None,
+) -> Dataset:
     """Read a file by way of a staging folder; raises Invalid with the first bad rows, and then keeps nothing.
 
-    The session must not have begun: no lock is held while the file is read.
+    The session must not have begun: no lock is held while the file is read. `facts` join its statistics.
     """
     files = folder / "files"
     files.mkdir()
     report = dataset_child.run(source, files, request)
+    report["statistics"] |= facts or {}
     return _keep(session, settings, files, Dataset(name=request.name, **report))
 
 

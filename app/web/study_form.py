@@ -78,9 +78,9 @@ class Study:
         errors: list[FieldError] = []
         if self.method not in METHODS:
             errors.append(FieldError(METHOD, f"This must be one of {', '.join(METHODS)}"))
+        axes = {name: axis for name, text in self.axes.items() if (axis := _axis(name, text, errors)) is not None}
         budget = _whole(BUDGET, self.budget, errors)
         seeds = [_whole(SEEDS, word, errors) for word in _parts(self.seeds, ",")]
-        axes = {name: axis for name, text in self.axes.items() if (axis := _axis(name, text, errors)) is not None}
         if errors:
             raise Invalid(errors)
         links = [link for link in LINKS.values() if self.linked and any(name in axes for name in link)]

@@ -23,6 +23,7 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("get", "/datasets", 200, LISTED, set()),
     ("get", "/datasets/{dataset_id}", 200, DATASET, {404}),
     ("get", "/datasets/{dataset_id}/rows", 200, LISTED, {404}),
+    ("post", "/datasets/{dataset_id}/append", 201, DATASET, {404, 422, 503}),
     ("delete", "/datasets/{dataset_id}", 204, set(), {404, 409}),
     ("post", "/experiments", 201, EXPERIMENT, {409, 422}),
     ("get", "/experiments", 200, LISTED, set()),

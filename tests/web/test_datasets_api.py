@@ -213,3 +213,35 @@ def test_the_documentation_shows_the_form(client: TestClient) -> None:
     form = call["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert set(form) == {"file", "path", "name", "format", "columns", "bad_rows"}
     assert {"201", "400", "413", "415", "422", "503"} <= set(call["responses"])
+
+
+def test_appending_makes_a_third_data_set_and_moves_no_row(client: TestClient, settings: Settings) -> None:
+    conversation = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+    other = {"instruction": "Ask c", "input": "of this", "response": "Tell c, ü", "group": "topic"}
+    post(client)
+    post(client, "".join(json.dumps(row) + "\n" for row in (conversation, other)).encode(), "more.jsonl")
+    answer = client.post(f"{URL}/1/append", json={"dataset": 2})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert answer.headers["Location"] == f"{URL}/3"
+    assert (made["name"], made["rows"]) == ("pairs + more", 4)
+    assert [part["id"] for part in made["statistics"]["made_of"]] == [1, 2]
+    rows, keys = (
+        [(settings.dataset_dir(number) / name).read_bytes() for number in (1, 2, 3)]
+        for name in ("rows.jsonl", "keys.bin")
+    )
+    assert rows[0] + rows[1] == rows[2]
+    assert keys[0] + keys[1] == keys[2], "what either held out stays held out"
+    sides = [[row["side"] for row in client.get(f"{URL}/{number}/rows").json()["items"]] for number in (1, 2, 3)]
+    assert sides[0] + sides[1] == sides[2]
+    assert client.get(URL).json()["total"] == 3
+    assert leftovers(settings) == []
+
+
+@pytest.mark.parametrize(("first", "other", "status"), [(1, 1, 422), (1, 9, 422), (9, 1, 404)])
+def test_only_two_different_data_sets_can_be_joined(client: TestClient, first: int, other: int, status: int) -> None:
+    post(client)
+    answer = client.post(f"{URL}/{first}/append", json={"dataset": other})
+    assert answer.status_code == status
+    assert [error["field"] for error in answer.json()["errors"]] == ["dataset"] * (status == 422)
+    assert client.get(URL).json()["total"] == 1

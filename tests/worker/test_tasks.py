@@ -115,6 +115,12 @@ def test_runs_are_taken_in_the_order_of_the_queue(
     assert starts == sorted(s for s in starts if s)
 
 
+def test_a_failed_run_never_stops_those_behind_it(context: Context, launch: Launch, run_of: RunOf) -> None:
+    ids = [launch(fault="fail:out_of_memory"), launch(fault="kill"), launch(steps=1)]
+    work(context)
+    assert [run_of(run_id).status for run_id in ids] == ["failed", "failed", "completed"]
+
+
 def test_the_child_gets_no_secret(
     context: Context, launch: Launch, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,5 +102,10 @@ class ExperimentChanges(Body):
     baseline_run: RowId | None = Field(None, description="A run of this experiment; null: the first one.")
 
 
+class Append(Body):
+    dataset: RowId = Field(description="The data set whose rows follow.")
+    name: str = Field("", description="Else the names of both.")
+
+
 class QueueOrder(Body):
     runs: list[RowId] = Field(min_length=1, description="These first, in this order; the others follow as they are.")

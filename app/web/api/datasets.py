@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
-from app import dataset_rows, datasets
+from app import appended, dataset_rows, datasets
 from app.dataset_import.formats import FORMATS
 from app.dataset_request import BAD_ROWS
 from app.listing import DEFAULT_LIMIT
 from app.web import uploads
+from app.web.api.bodies import Append
 from app.web.api.dataset_shapes import Dataset, DatasetRow
 from app.web.api.documented import Cursor, Limit, problems
 from app.web.api.shapes import Listed
@@ -60,6 +61,14 @@ async def create(request: Request, response: Response, database: DatabaseDep, se
     async with contextmanager_in_threadpool(datasets.staging(settings)) as folder:
         upload = await uploads.receive(request, folder, settings.max_upload)
         dataset = await run_in_threadpool(uploads.import_upload, database, settings, upload, folder)
+    response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
+    return datasets.to_api(dataset, 0)
+
+
+@router.post("/{dataset_id}/append", status_code=201, response_model=Dataset, responses=problems(404, 503))
+def append(dataset_id: Id, body: Append, response: Response, session: Writing, settings: SettingsDep) -> dict[str, Any]:
+    """Make a new data set: this one's rows, then the other's. Both stay; what either holds out stays held out."""
+    dataset = appended.append(session, settings, dataset_id, body.dataset, body.name)
     response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
     return datasets.to_api(dataset, 0)
 

@@ -10,9 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
-from app import dataset_rows, datasets
+from app import appended, dataset_rows, datasets
 from app.dataset_import.formats import FORMATS
 from app.dataset_import.shapes import NAMES
+from app.db import MAX_ID
 from app.errors import FieldError, Invalid, TooLarge, TuneboardError, Unavailable, WrongMediaType
 from app.settings import Settings
 from app.web import secrets, uploads
@@ -61,7 +62,27 @@ def show(
     folder = settings.dataset_dir(dataset_id)
     found = dataset_rows.page(folder, limit=ROWS_PER_PAGE, cursor=cursor, search=search)
     used = datasets.runs_using(session, [dataset_id]).get(dataset_id, 0)
-    return page(request, "datasets/show.html", dataset=dataset, rows=found, search=search, cursor=cursor, runs=used)
+    others = [other for other in datasets.list_datasets(session, limit=LISTED).items if other.id != dataset_id]
+    return page(
+        request,
+        "datasets/show.html",
+        dataset=dataset,
+        rows=found,
+        search=search,
+        cursor=cursor,
+        runs=used,
+        others=others,
+    )
+
+
+@router.post("/{dataset_id}/append")
+def append(dataset_id: Id, session: Writing, settings: SettingsDep, form: PageForm) -> Response:
+    """A new data set of this one's rows and then another's."""
+    other = str(form.get("dataset", ""))
+    if not other.isascii() or not other.isdecimal() or int(other) > MAX_ID:
+        raise Invalid.one("dataset", "Choose the data set to append")
+    made = appended.append(session, settings, dataset_id, int(other), str(form.get("name", "")))
+    return RedirectResponse(f"/datasets/{made.id}", status_code=303)
 
 
 @router.post("/{dataset_id}/delete")

@@ -149,11 +149,12 @@ def _form(
     errors: Sequence[FieldError] = (),
 ) -> HTMLResponse:
     datasets = _datasets(session)
+    panel = _panel(session, settings, typed, source)
     wrong = {error.field: error.message for error in errors}
     return page(
         request,
         "runs/new.html",
-        **_panel(session, settings, typed, source),
+        **panel,
         status_code=Invalid.status if errors else 200,
         typed={name: typed.get(name, "") for name in (*launch_view.OTHERS, *study_form.FIELDS)},
         groups=launch_view.groups(typed, wrong, datasets),
@@ -167,5 +168,8 @@ def _form(
         said=launch_view.SAID,
         preset=preset,
         presets=presets.PRESETS,
-        complaints=[],
+        # A new form is not wrong yet; what came with its address may be.
+        complaints=[
+            error for error in panel["plan"].errors if not errors and error.field in ADDRESSED - set(forms.CONTROLS)
+        ],
     )

@@ -48,10 +48,10 @@ def live(request: Request, session: Reading, settings: SettingsDep) -> HTMLRespo
 
 @router.post("/queue/{run_id}/move")
 def move(run_id: Id, session: Writing, form: PageForm) -> Response:
-    """One place up or down; where the run has started meanwhile, the page just shows it."""
+    """To the front, or one place up or down; where the run has started meanwhile, the page just shows it."""
     ids = [run.id for run, _ in waiting.waiting(session) if run.id is not None]
     if run_id in ids:
-        waiting.reorder(session, _moved(ids, run_id, up=form.get("to") == "up"))
+        waiting.reorder(session, _moved(ids, run_id, str(form.get("to"))))
     return RedirectResponse("/queue", status_code=303)
 
 
@@ -61,12 +61,11 @@ def cancel(run_id: Id, session: Writing, _: PageForm) -> Response:
     return RedirectResponse("/queue", status_code=303)
 
 
-def _moved(ids: Sequence[int], run_id: int, *, up: bool) -> list[int]:
-    order = list(ids)
-    place = order.index(run_id)
-    other = max(0, place - 1) if up else min(len(order) - 1, place + 1)
-    order[place], order[other] = order[other], order[place]
-    return order
+def _moved(ids: Sequence[int], run_id: int, to: str) -> list[int]:
+    place = ids.index(run_id)
+    others = [other for other in ids if other != run_id]
+    target = {"first": 0, "up": max(0, place - 1)}.get(to, place + 1)
+    return [*others[:target], run_id, *others[target:]]
 
 
 def _page(request: Request, session: Session, settings: Settings, template: str) -> HTMLResponse:

@@ -107,3 +107,18 @@ def test_one_that_nobody_uses_is_deleted(new_browser: Browser) -> None:
     gone = new_browser.send(f"{made.headers['location']}/delete", {})
     assert gone.headers["location"] == "/datasets"
     assert "None yet" in new_browser.open("/datasets")
+
+
+def test_one_is_appended_to_another(new_browser: Browser) -> None:
+    for name in ("One", "Two"):
+        new_browser.client.post(
+            "/api/v1/datasets",
+            files={"file": ("a.jsonl", b'{"prompt": "a", "completion": "b"}\n')},
+            data={"name": name},
+        )
+    assert 'action="/datasets/1/append"' in new_browser.open("/datasets/1")
+    answer = new_browser.send("/datasets/1/append", {"dataset": "2", "name": "Both"}, on="/datasets/1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/datasets/3")
+    page = new_browser.open("/datasets/3")
+    assert "<h1>Both</h1>" in page
+    assert '<a href="/datasets/1">One</a> and <a href="/datasets/2">Two</a>' in page

@@ -39,6 +39,19 @@ def test_a_run_is_moved_up(browser: Browser, records: Database) -> None:
     assert order(records) == ["Exp 6, seed 44", "Exp 6, seed 43"]
 
 
+def test_a_run_is_moved_to_the_front(browser: Browser, records: Database) -> None:
+    with records.writing() as session:
+        first = session.get(Run, 10)
+        assert first
+        session.add(Run(experiment_id=first.experiment_id, name="Last", config=first.config, queue_position=99.0))
+        session.commit()
+    run_id = browser.open("/queue").rpartition("/queue/")[2].partition("/")[0]
+    browser.send(f"/queue/{run_id}/move", {"to": "first"}, on="/queue")
+    assert order(records) == ["Last", "Exp 6, seed 43", "Exp 6, seed 44"]
+    browser.send(f"/queue/{run_id}/move", {"to": "down"}, on="/queue")
+    assert order(records) == ["Exp 6, seed 43", "Last", "Exp 6, seed 44"]
+
+
 def test_moving_the_last_one_down_changes_nothing(browser: Browser, records: Database) -> None:
     browser.send("/queue/11/move", {"to": "down"}, on="/queue")
     assert order(records) == ["Exp 6, seed 43", "Exp 6, seed 44"]
