@@ -7,7 +7,7 @@ from typing import Any
 from app.metrics import relative_change
 from app.study import text
 from app.study.findings import Finding, IntervalOf, verdict
-from app.study.runs import Configuration, best, effective_batch_size, memory_kind, ties
+from app.study.runs import Configuration, best, effective_batch_size, ties
 
 Json = dict[str, Any]
 
@@ -39,7 +39,7 @@ def describe(
         "effective_batch_size": effective_batch_size(run),
         "train_seconds": winner.resource("train_seconds"),
         "peak_memory_bytes": winner.resource("peak_memory_bytes"),
-        "memory_kind": memory_kind(run),
+        "memory_kind": winner.memory_kind,
         "text": text.best_sentence(winner, metric, equals),
         "leads": [_lead(rival, winner, compared) for rival in _rivals(winner, baseline, among, metric)],
     }

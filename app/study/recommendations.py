@@ -117,5 +117,5 @@ def _budget(
 
 
 def _cost(configuration: Configuration, resource: str) -> float | None:
-    rss = any(run.resources.get("memory_kind") == "rss" for run in configuration.runs)
-    return None if rss and resource == "peak_memory_bytes" else configuration.resource(resource)
+    rss = resource == "peak_memory_bytes" and configuration.memory_kind == "rss"
+    return None if rss else configuration.resource(resource)

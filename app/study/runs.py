@@ -64,6 +64,12 @@ class Configuration:
         values = self.values(metric)
         return stdev(values) if len(values) > 1 else None
 
+    @property
+    def memory_kind(self) -> str | None:
+        """Of its memory: rss where any of it is, as that cannot be set against a GPU's; None where none is known."""
+        kinds = [kind for run in self.runs if (kind := memory_kind(run)) is not None]
+        return "rss" if "rss" in kinds else kinds[0] if kinds else None
+
     def resource(self, name: str) -> float | None:
         values = [run.resources[name] for run in self.runs if run.resources.get(name) is not None]
         return mean(values) if values else None

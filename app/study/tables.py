@@ -107,7 +107,7 @@ def trade_offs(groups: Sequence[Configuration], metric: str) -> Json:
 
 
 def _counts(group: Configuration, cost: str) -> bool:
-    rss = cost == "peak_memory_bytes" and any(memory_kind(run) == "rss" for run in group.runs)
+    rss = cost == "peak_memory_bytes" and group.memory_kind == "rss"
     return group.resource(cost) is not None and not rss
 
 
@@ -136,7 +136,7 @@ def memory(groups: Sequence[Configuration]) -> list[Json]:
 def _memory_row(method: str, members: Sequence[Configuration], whole: Sequence[Configuration]) -> Json:
     member = next((c for c in members for w in whole if _only_quantisation(c, w)), members[0])
     twin = next((w for w in whole if _only_quantisation(member, w)), None)
-    kind = memory_kind(member.first)
+    kind = member.memory_kind
     against = twin if method != "none" and kind != "rss" else None
     return {
         "quantization": method,
