@@ -1,7 +1,7 @@
 """Trains the tokenizer and the tiny base model on the generated prose, and saves both.
 
-Run from the repository root: `OMP_NUM_THREADS=1 python -m samples.pretrain`. Twenty to thirty
-minutes on one core; the seeds are fixed, but another machine may round differently.
+Run from the repository root: `OMP_NUM_THREADS=1 python -m samples.pretrain`. About twenty
+minutes on one quiet core; the seeds are fixed, but another machine may round differently.
 """
 
 from __future__ import annotations
