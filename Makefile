@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --constraint constrain
 .PHONY: help demo up test lint bench docs lock clean
 
 help:
-	@echo "make demo    install, launch three runs on the bundled sample, show them at http://127.0.0.1:8000"
+	@echo "make demo    install, run the reference study on the bundled sample, show it at http://127.0.0.1:8000"
 	@echo "             EXIT=1 stops after the results; FRESH=1 launches the runs again"
 	@echo "make up      start the dashboard, for daily use"
 	@echo "make test    linters, types and all tests; REQUIRE_BROWSER=1 fails where no Chromium is found"

@@ -1,4 +1,4 @@
-"""`tuneboard demo`: three real runs on the bundled sample, launched and watched through the REST API."""
+"""`tuneboard demo`: the reference study on the bundled sample, launched and watched through the REST API."""
 
 import hashlib
 import math
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -18,32 +18,29 @@ from app.client import Client
 from app.datasets import SAMPLE_FILE
 from app.errors import Unavailable
 from app.processes import spawn, stop
-from app.run_config import nest
+from app.run_config import nest, parse
 from app.settings import Settings
 from app.status import RunStatus
+from app.study_presets import reference_study
 from app.up import ask, make_data_dir, missing
 from app.watch import watch
 
-EXPERIMENT = "Demo: which learning rate and rank?"
+EXPERIMENT = "Demo: the reference study"
+DESCRIPTION = (
+    "Eight runs around one baseline, on the bundled sample. Learning rates are ten times those of the reference study, "
+    "because a base of 2 million parameters wants larger steps than one of a billion."
+)
+LEARNING_RATE_FACTOR = 10.0
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 Json = dict[str, Any]
 
-# What the runs share: small enough that each takes under a minute on two cores.
+# What the runs share: small enough that each takes about half a minute on two cores.
 SETTINGS: Json = {
     "model.base_model": "sample/clinic-2m",
     "data.max_train_rows": 300,
-    "training.num_train_epochs": 3.0,
-    "training.per_device_train_batch_size": 8,
-    "training.gradient_accumulation_steps": 1,
     "evaluation.max_eval_rows": 100,
-}
-# What differs. A model of 2 million parameters wants larger steps than one of a billion.
-RUNS: Mapping[str, Json] = {
-    "lr 1e-3, r 8": {"training.learning_rate": 1e-3},
-    "lr 4e-3, r 8": {"training.learning_rate": 4e-3},
-    "lr 4e-3, r 16": {"training.learning_rate": 4e-3, "lora.r": 16, "lora.lora_alpha": 32},
 }
 
 
@@ -102,11 +99,12 @@ def _show_runs(settings: Settings, screen: Console, *, fresh: bool) -> list[Json
     with Client(settings) as client:
         name = _experiment(client, fresh=fresh)
         if _launch_missing(client, name):
-            screen.print(f"{len(RUNS)} runs on the bundled sample; also at {url(settings)}/queue")
+            screen.print(f"The reference study on the bundled sample, eight runs; also at {url(settings)}/queue")
         else:
             screen.print("Launched before; make demo FRESH=1 launches these runs again.")
         runs = watch(lambda: _runs(client, name), screen)
         _print_results(screen, runs)
+        _print_report(client, screen, name)
     return runs
 
 
@@ -124,11 +122,13 @@ def _numbered(n: int) -> str:
 def _launch_missing(client: Client, experiment: str) -> bool:
     """Queue the demo's runs that the experiment lacks; True when there were any."""
     there = {run["name"] for run in _runs(client, experiment)}
-    missing = [name for name in RUNS if name not in there]
-    dataset = _sample(client) if missing else 0
-    for name in missing:
-        config = nest(SETTINGS | {"data.dataset": dataset} | RUNS[name])
-        client.post("/runs", {"experiment": experiment, "name": name, "tags": ["demo"], "config": config})
+    config = nest(SETTINGS | {"data.dataset": _sample(client)})
+    study = reference_study(parse(config), LEARNING_RATE_FACTOR)
+    missing = [{"name": name, "notes": notes, "set": values} for name, notes, values in study if name not in there]
+    if not there:
+        client.post("/experiments", {"name": experiment, "description": DESCRIPTION})
+    if missing:
+        client.post("/sweeps", {"experiment": experiment, "config": config, "runs": missing})
     return bool(missing)
 
 
@@ -145,7 +145,7 @@ def _runs(client: Client, experiment: str) -> list[Json]:
     if not found:
         return []
     runs: list[Json] = client.get("/runs", experiment=found[0], limit=1000)["items"]
-    return sorted((run for run in runs if run["name"] in RUNS), key=lambda run: int(run["id"]))
+    return sorted(runs, key=lambda run: int(run["id"]))
 
 
 def _print_results(screen: Console, runs: Sequence[Json]) -> None:
@@ -160,6 +160,14 @@ def _print_results(screen: Console, runs: Sequence[Json]) -> None:
     for run in runs:
         if run["status"] != RunStatus.COMPLETED:
             screen.print(tables.failure(run))
+
+
+def _print_report(client: Client, screen: Console, experiment: str) -> None:
+    """What the report of the study found, and where all of it stands."""
+    found = next(item["id"] for item in client.get("/experiments", limit=1000)["items"] if item["name"] == experiment)
+    report = client.get(f"/experiments/{found}/report")
+    screen.print(tables.findings(report))
+    screen.print(f"\nThe whole report: {client.url}/experiments/{found}/report")
 
 
 def _stay(settings: Settings, screen: Console, server: subprocess.Popen[bytes]) -> None:

@@ -49,6 +49,13 @@ def leaderboard(runs: Sequence[Json]) -> Table:
     return table
 
 
+def findings(report: Json) -> str:
+    """The report's sentences: findings, then recommendations."""
+    parts = [("Findings", report["findings"]), ("Recommendations", report["recommendations"])]
+    sections = ([f"\n[bold]{head}[/]", *(f"- {plain(item['text'])}" for item in items)] for head, items in parts)
+    return "\n".join(line for section in sections for line in section)
+
+
 def comparison(run: Json) -> Table:
     """Base against fine-tuned, one metric a row, the direction of the change judged by its interval."""
     results = run["results"]

@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.settings import ROOT
-from tests.browser.conftest import chromium  # noqa: F401 - a fixture
 from tests.e2e.conftest import Stack, running_stack
 from tests.outside import check
 
@@ -44,7 +43,7 @@ def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def launched_by_form(real_stack: Stack, chromium: Browser) -> Json:  # noqa: F811
+def launched_by_form(real_stack: Stack, chromium: Browser) -> Json:
     """The finished run that a person launched through the pages."""
     page = chromium.new_page()
     address = f"http://127.0.0.1:{real_stack.settings.port}"

@@ -22,6 +22,7 @@ from app.settings import Settings
 from tests.ops.conftest import gone, survivors, until
 
 SMALL_DEMO = [sys.executable, str(Path(__file__).parent / "small_demo.py")]
+STUDY = demo.reference_study(parse(nest(demo.SETTINGS | {"data.dataset": 1})), demo.LEARNING_RATE_FACTOR)
 Json = dict[str, Any]
 
 
@@ -42,11 +43,15 @@ class Server:
         return {"items": items[path]}
 
     def post(self, path: str, body: Json) -> Json:
-        assert path == "/runs"
-        if body["experiment"] not in self.experiments:
-            self.experiments.append(body["experiment"])
+        if path == "/experiments":
+            assert "ten times" in body["description"]
+            self.experiments.append(body["name"])
+            return body
+        assert path == "/sweeps"
         number = self.experiments.index(body["experiment"]) + 1
-        self.runs.append(body | {"id": len(self.runs) + 1, "experiment": number})
+        for run in body["runs"]:
+            made = {"id": len(self.runs) + 1, "name": run["name"], "experiment": number, "config": body["config"]}
+            self.runs.append(made)
         return body
 
 
@@ -60,16 +65,17 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
     return made
 
 
-def test_there_are_three_runs_and_each_is_a_valid_configuration() -> None:
-    assert len(demo.RUNS) == 3
-    for changes in demo.RUNS.values():
+def test_the_study_is_the_reference_study_with_larger_learning_rates() -> None:
+    assert [name for name, _, _ in STUDY] == ["Baseline", *(f"Exp {n}" for n in range(1, 7)), "Without 4-bit"]
+    assert STUDY[0][2]["training.learning_rate"] == 2e-3
+    for _, _, changes in STUDY:
         parse(nest(demo.SETTINGS | {"data.dataset": 1} | changes))
 
 
 def test_the_first_demo_launches_its_runs_on_the_sample(server: Server) -> None:
     name = demo._experiment(server, fresh=False)  # type: ignore[arg-type]
     assert demo._launch_missing(server, name)  # type: ignore[arg-type]
-    assert [run["name"] for run in server.runs] == list(demo.RUNS)
+    assert [run["name"] for run in server.runs] == [name for name, _, _ in STUDY]
     assert {run["config"]["data"]["dataset"] for run in server.runs} == {9}
 
 
@@ -84,7 +90,7 @@ def test_an_interrupted_launch_is_completed(server: Server) -> None:
     demo._launch_missing(server, demo.EXPERIMENT)  # type: ignore[arg-type]
     del server.runs[1]
     assert demo._launch_missing(server, demo.EXPERIMENT)  # type: ignore[arg-type]
-    assert sorted(run["name"] for run in server.runs) == sorted(demo.RUNS)
+    assert sorted(run["name"] for run in server.runs) == sorted(name for name, _, _ in STUDY)
 
 
 def test_a_fresh_demo_is_an_experiment_of_its_own_and_then_the_newest(server: Server) -> None:
@@ -108,7 +114,7 @@ def test_the_best_run_stands_first_and_a_failed_one_is_explained(capsys: pytest.
 def ended(name: str, perplexity: float | None) -> Json:
     values = {"perplexity": perplexity, "bleu": 0.1, "rouge_l": 0.2, "loss": 1.0}
     results = {"base": values, "finetuned": values, "improvement": values, "eval_rows": 4}
-    config = nest(demo.SETTINGS | demo.RUNS["lr 1e-3, r 8"])
+    config = nest(demo.SETTINGS | STUDY[0][2])
     failed = perplexity is None
     return {
         "name": name,
@@ -148,7 +154,17 @@ def test_the_demo_runs_to_its_end_and_again_from_what_is_there(settings: Setting
     first = subprocess.run([*SMALL_DEMO, "--exit"], capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stdout + first.stderr
     assert gone(marked, 0)
-    for words in (*demo.RUNS, "training", "completed", "Leaderboard", "Perplexity ↓", "base and fine-tuned on 4"):
+    for words in (
+        "Baseline",
+        "Exp 1",
+        "Findings",
+        "The whole report",
+        "training",
+        "completed",
+        "Leaderboard",
+        "Perplexity ↓",
+        "base and fine-tuned on 4",
+    ):
         assert words in first.stdout
     began = time.monotonic()
     with in_terminal() as (process, said, _):
