@@ -7,7 +7,7 @@ from app.study.report import Study
 from app.study.runs import Configuration, StudyRun
 
 CHOICES: dict[str, list[Any]] = {
-    "training.learning_rate": [1e-4, 2e-4, 5e-4],
+    "training.learning_rate": [1e-4, 5e-5, 2e-4, 5e-4, 1e-3],
     "training.per_device_train_batch_size": [2, 4],
     "lora.r": [4, 8, 16],
     "training.num_train_epochs": [1.0, 3.0, 5.0],
@@ -21,8 +21,12 @@ METRICS = {"perplexity": (17.0, 19.0), "bleu": (0.0, 0.3), "rouge_l": (0.1, 0.6)
 
 def random_study(seed: int) -> Study:
     rng = random.Random(seed)
+    foreign = rng.choice([0.0, 0.0, 0.3, 1.0])  # share of imported runs
     places = rng.choice([0, 1, 4])  # few places make ties
-    runs = [run for number in range(rng.randint(0, 8)) for run in _replicates(rng, number * 10 + 1, places)]
+    number_of = rng.choice([0, 1, 4, 7, 10])
+    runs = [run for n in range(number_of) for run in _replicates(rng, n * 10 + 1, _settings(rng, n), places, foreign)]
+    if rng.random() < 0.3:
+        runs = [run for n, settings in enumerate(_sweep(rng)) for run in _replicates(rng, n * 10 + 1, settings, 2, 0)]
     best_by = rng.choice(list(METRICS))
     known = rng.choice([0.0, 0.5, 1.0])
     return Study(
@@ -40,15 +44,16 @@ def random_study(seed: int) -> Study:
     )
 
 
-def _replicates(rng: random.Random, first: int, places: int) -> list[StudyRun]:
-    settings = _settings(rng)
+def _replicates(
+    rng: random.Random, first: int, settings: dict[str, Any], places: int, foreign: float
+) -> list[StudyRun]:
     count = rng.choice([1, 1, 1, 3])
-    imported = rng.random() < 0.2
+    imported = rng.random() < foreign
     where: dict[str, Any] = {"import_id": rng.choice([1, 2])} if imported else {
-        "fingerprint": rng.choice(["f", "f", "f", "g"]), "perplexity_key": rng.choice(["k", "k", "k", "l"])
+        "fingerprint": rng.choice("ffffffffg"), "perplexity_key": rng.choice("kkkkkkkkl")
     }  # fmt: skip
     if imported:
-        settings = {name: value for name, value in settings.items() if rng.random() < 0.9}
+        settings = {name: value for name, value in settings.items() if name in CHOICES or rng.random() < 0.9}
     return [
         StudyRun(
             id=first + i,
@@ -64,9 +69,20 @@ def _replicates(rng: random.Random, first: int, places: int) -> list[StudyRun]:
     ]
 
 
-def _settings(rng: random.Random) -> dict[str, Any]:
-    settings = dict(START)
-    for name in rng.sample(list(CHOICES), rng.choice([0, 1, 1, 1, 2])):
+def _sweep(rng: random.Random) -> list[dict[str, Any]]:
+    """One factor at each of its values, in any order."""
+    name = rng.choice(["training.learning_rate", "training.num_train_epochs"])
+    values = rng.sample(CHOICES[name], len(CHOICES[name]))
+    return [START | {"lora.lora_alpha": 8, name: value} for value in values]
+
+
+def _settings(rng: random.Random, number: int) -> dict[str, Any]:
+    """The first run is the start; most others differ in one factor from it."""
+    settings = START | {"lora.lora_alpha": 8}
+    if number == 0:
+        return settings
+    often = ["training.learning_rate"] if rng.random() < 0.4 else list(CHOICES)
+    for name in rng.sample(often, min(len(often), rng.choice([0, 1, 1, 1, 2]))):
         settings[name] = rng.choice(CHOICES[name])
     settings["lora.lora_alpha"] = settings["lora.r"] * 2 if rng.random() < 0.8 else 16
     return settings

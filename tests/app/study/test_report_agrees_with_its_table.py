@@ -138,6 +138,8 @@ def check_words(f: Json) -> None:
         assert not share[1] or (share[1] == "+") == (f["relative_change"] > 0)
     for change, units in ((f["memory_change_bytes"], ("MB", "GB")), (f["time_change_seconds"], ("s", "min"))):
         told = re.search(rf"(?:for|and) ([+−])([\d.]+) ({'|'.join(units)})\b", said)
+        assert not re.search(rf"(?:for|and) [\d.]+ ({'|'.join(units)})\b", said), "a cost without a sign"
+        assert told or not change or abs(change) < 1e6, "a cost that nobody is told"
         if told:
             assert (told[1] == "+") == (change > 0), f["text"]
             unit, rounding = UNITS[told[3]]
