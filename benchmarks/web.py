@@ -34,6 +34,7 @@ CALLS = {
     "Leaderboard, by a setting": "/api/v1/leaderboard?sort=lora.r",
     "Leaderboard, by training time": "/api/v1/leaderboard?sort=train_seconds",
     "Leaderboard, one experiment": "/api/v1/leaderboard?experiment=3",
+    "Leaderboard, by configuration": "/api/v1/leaderboard?group=configuration",
     "Leaderboard, words to find": "/api/v1/leaderboard?filter=rank",
     "Runs, newest 50": "/api/v1/runs",
     "Runs, newest 1,000": "/api/v1/runs?limit=1000",
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 def fill(settings: Settings, count: int) -> None:
-    """Three groups that do not compare, ten experiments, and settings as a sweep would have them."""
+    """Three groups that do not compare, ten experiments, and settings as a sweep with three seeds would have them."""
     migrate.upgrade(settings)
     chance = random.Random(0)
     database = connect(settings.database)
@@ -74,8 +75,16 @@ def fill(settings: Settings, count: int) -> None:
 
 
 def _run(run_id: int, chance: random.Random) -> Run:
-    rank = chance.choice([4, 8, 16, 32])
-    config = {"model.base_model": "some/model", "data.dataset": 1, "lora.r": rank, "lora.lora_alpha": 2 * rank}
+    variant = run_id // 30 * 10 + run_id % 10  # ten experiments, in each three seeds of every variant
+    rank = 4 << variant // 10 % 4
+    config = {
+        "model.base_model": "some/model",
+        "data.dataset": 1,
+        "lora.r": rank,
+        "lora.lora_alpha": 2 * rank,
+        "training.learning_rate": 1e-5 * (1 + variant),
+        "training.seed": run_id // 10 % 3,
+    }
     key = f"{run_id * 3 // 10_000:064x}"
     scores = {"perplexity": chance.uniform(10, 40), "bleu": chance.random(), "rouge_l": chance.random(), "loss": 3.0}
     keys: dict[str, Any] = {"fingerprint": key, "perplexity_key": key, "baseline_key": key}

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from app.errors import Invalid
 from app.leaderboard import BEST_PERPLEXITY_FIRST
 from app.run_columns import column, parse_sort
 from app.run_filter import RunFilter, parse_filter
+
+CONFIGURATION = "configuration"
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class BoardQuery:
     filter: str = ""
     sort: str = BEST_PERPLEXITY_FIRST
     cursor: str = ""
+    group: str = ""
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "BoardQuery":
@@ -25,6 +29,13 @@ class BoardQuery:
     @property
     def runs(self) -> RunFilter:
         return parse_filter(self.experiment, self.status, self.filter)
+
+    @property
+    def by_configuration(self) -> bool:
+        """Whether runs that differ in nothing but their seed are one row."""
+        if self.group not in ("", CONFIGURATION):
+            raise Invalid.one("group", f"Rows are grouped by {CONFIGURATION} or not at all")
+        return self.group == CONFIGURATION
 
     @property
     def narrows(self) -> bool:

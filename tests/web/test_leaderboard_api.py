@@ -4,7 +4,7 @@ from fastapi.testclient import TestClient
 
 from app.db import Database
 from app.status import RunStatus
-from tests.stored_runs import add_completed, add_run
+from tests.stored_runs import add_completed, add_run, config
 
 URL = "/api/v1/leaderboard"
 
@@ -43,3 +43,15 @@ def test_a_query_that_makes_no_sense_is_a_422(client: TestClient) -> None:
         answer = client.get(URL, params=query)
         assert answer.status_code == 422
         assert [error["field"] for error in answer.json()["errors"]] == list(query)
+
+
+def test_rows_may_be_configurations(client: TestClient, database: Database) -> None:
+    ids = [add_completed(database, 18.0 + seed, config=config(training__seed=seed)) for seed in range(3)]
+    add_completed(database, 18.5, config=config(lora__r=4))
+    answer = client.get(URL, params={"group": "configuration"}).json()
+    assert answer["total"] == 2
+    assert [row["values"]["eval/perplexity"] for row in answer["items"]] == [18.5, 19.0]
+    assert answer["items"][1]["replicates"]["runs"] == ids
+    assert answer["items"][1]["replicates"]["spread"]["eval/perplexity"] == 1.0
+    assert client.get(URL).json()["items"][0]["replicates"] is None
+    assert client.get(URL, params={"group": "mood"}).status_code == 422

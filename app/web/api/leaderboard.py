@@ -1,12 +1,13 @@
 """/leaderboard: runs with results, ranked among those that compare."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
 from app import leaderboard, runs
 from app.leaderboard import Group, RankedRow
 from app.listing import DEFAULT_LIMIT
+from app.replicates import Replicates
 from app.run_columns import parse_columns
 from app.run_filter import parse_filter
 from app.web.api import shapes
@@ -24,6 +25,10 @@ def show(
     filter: Annotated[str | None, Query(description="Words in name, notes, tags or experiment.")] = None,
     sort: Annotated[str, Query(description="A column; `-` for the largest first.")] = leaderboard.BEST_PERPLEXITY_FIRST,
     columns: Annotated[str | None, Query(description="Names with commas; the experiment table's unless told.")] = None,
+    group: Annotated[
+        Literal["configuration"] | None,
+        Query(description="`configuration`: runs that differ in nothing but their seed are one row, of their means."),
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> dict[str, Any]:
@@ -35,6 +40,7 @@ def show(
         columns=parse_columns(columns),
         limit=limit,
         cursor=cursor,
+        by_configuration=group == "configuration",
     )
     items = [_row(row, number) for number, group in enumerate(board.groups) for row in group.rows]
     return {
@@ -50,7 +56,11 @@ def show(
 
 def _row(row: RankedRow, group: int | None) -> dict[str, Any]:
     place = {"group": group, "rank": row.rank, "best": sorted(row.best), "values": row.values}
-    return runs.to_api(row.run, row.experiment) | place
+    return runs.to_api(row.run, row.experiment) | place | {"replicates": _replicates(row.replicates)}
+
+
+def _replicates(found: Replicates | None) -> dict[str, Any] | None:
+    return {"runs": [run.id for run in found.runs], "spread": found.spread} if found else None
 
 
 def _group(group: Group) -> dict[str, Any]:

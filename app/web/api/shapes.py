@@ -263,11 +263,17 @@ class Group(Shape):
     bases: list[Base]
 
 
+class Replicates(Shape):
+    runs: list[int] = Field(description="Runs that differ in nothing but their seed; `values` are their means.")
+    spread: dict[str, float] = Field(description="Standard deviation over them, by column.")
+
+
 class RankedRun(Run):
     group: int | None = Field(description="Its place in `groups`; null: no results yet.")
     rank: int | None = Field(description="Within its group, by the sorted metric; null where the sort ranks nothing.")
     best: list[str] = Field(description="Metrics in which no comparable run is better.")
     values: dict[str, Any] = Field(description="By column.")
+    replicates: Replicates | None = Field(description="In a table of configurations, what the row stands for.")
 
 
 class Leaderboard(Listed[RankedRun]):

@@ -96,7 +96,14 @@ def _ask_before_deleting(
 
 
 def _table(session: Session, settings: Settings, query: BoardQuery) -> dict[str, Any]:
-    ranked = leaderboard.build(session, query.runs, sort=query.sort, limit=ROWS_PER_PAGE, cursor=query.cursor or None)
+    ranked = leaderboard.build(
+        session,
+        query.runs,
+        sort=query.sort,
+        limit=ROWS_PER_PAGE,
+        cursor=query.cursor or None,
+        by_configuration=query.by_configuration,
+    )
     return {
         "query": query,
         "view": board(session, settings, ranked),

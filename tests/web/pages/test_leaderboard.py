@@ -201,3 +201,12 @@ def _runs(records: Database, *ids: int) -> list[Run]:
     with records.reading() as session:
         found = (session.get(Run, run_id) for run_id in ids)
         return [run for run in found if run]
+
+
+def test_seeds_of_a_configuration_can_be_one_row(browser: Browser) -> None:
+    """A row of means with its spread; there is nothing to tick, as it stands for several runs."""
+    single, grouped = browser.open("/leaderboard"), browser.open("/leaderboard?group=configuration")
+    assert "/leaderboard?group=configuration" in single
+    assert re.search(r"\d seeds? <a", grouped)
+    assert 0 < len(names(grouped)) <= len(names(single))
+    assert 'data-board="/live/board?group=configuration"' in grouped
