@@ -138,7 +138,14 @@ def _at_most(limit: int, number: int, field: str = "max_runs") -> None:
 
 def describe(changes: Changes) -> str:
     """A name from what differs: `LoRA r 4, LoRA alpha 8`; the base configuration is the Baseline."""
-    return ", ".join(f"{LABELS[key]} {value_text(value)}" for key, value in changes.items()) or "Baseline"
+    return ", ".join(f"{LABELS[key]} {value_said(value)}" for key, value in changes.items()) or "Baseline"
+
+
+def value_said(value: Any) -> str:
+    """A value in few words: a switch is on or off, and a template is too long for a name."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "own text" if isinstance(value, str) and "{" in value else value_text(value)
 
 
 def _check(plan: Plan, base: Changes) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from app import estimates, run_config
+from app import estimates, run_config, sweep
 from app.errors import FieldError, Invalid
 from app.estimates import Estimate
 from app.run_config import RunConfig
@@ -78,9 +78,6 @@ def _of_line(error: FieldError) -> FieldError:
 
 
 def _line(variant: Variant, config: RunConfig, seconds: float | None) -> Line:
-    differs = [
-        (launch_view.short_label(name), launch_view.said(forms.text_of(value)) or numbers.NOTHING)
-        for name, value in variant.changes.items()
-    ]
+    differs = [(launch_view.short_label(name), sweep.value_said(value)) for name, value in variant.changes.items()]
     batch, usual = variant.config.training.effective_batch_size, config.training.effective_batch_size
     return Line(variant.name, differs, numbers.number(batch) if batch != usual else "", seconds)

@@ -46,12 +46,12 @@ def test_errors_are_mended_in_place_and_the_run_is_launched(
 ) -> None:
     page = open_page(f"{address}/runs/new", javascript=javascript, missing_is_fine=True)
     template = "Q: {{ instruction }}\n\nA: "
-    page.click("#group-adapter-details summary")
-    page.click("#group-data-details summary")
-    page.click("#group-name summary")
+    page.click("#group-adapter-details > summary")
+    page.click("#group-data-details > summary")
+    page.click("#group-name > summary")
     fill(page, **{"experiment": "How wide?", "model.base_model": "tiny", "training.learning_rate": "2"})
     fill(page, **{"lora.lora_dropout": "1", "data.prompt_template": template, "name": "Wide", "tags": "a, b"})
-    page.click("#group-model-details summary")
+    page.click("#group-model-details > summary")
     page.uncheck(field("quantization.double_quant"))
     page.click("button:has-text('Launch run')")
 
@@ -92,7 +92,7 @@ def test_what_the_launch_means_is_said_as_it_is_typed(address: str, open_page: O
 
 def test_a_folded_group_says_what_is_in_it(address: str, open_page: Open) -> None:
     page = open_page(f"{address}/runs/new")
-    line = page.locator("#group-training-details summary")
+    line = page.locator("#group-training-details > summary")
     expect(line).to_contain_text("warm-up 0.03")
     expect(line).not_to_contain_text("max steps", use_inner_text=True)
     line.click()

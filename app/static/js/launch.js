@@ -54,6 +54,9 @@ form.addEventListener('click', event => {
   link.href = url.href;
 });
 
+// The panel follows what is typed: there is nothing to be asked for.
+form.querySelector('[data-unscripted]').remove();
+
 let asked = 0;
 async function refresh() {
   const mine = ++asked;
@@ -72,6 +75,13 @@ form.addEventListener('input', event => {
   say(event.target);
   soon();
 });
+
+/** Whether it holds what the page came with; not so where a browser brings typed values back, or somebody was fast. */
+function untouched(field) {
+  if (field.type === 'checkbox') return field.checked === field.defaultChecked;
+  return field.defaultValue === undefined || field.value === field.defaultValue;
+}
+if (![...form.elements].every(untouched)) soon();
 
 // A wheel over a focused number would change it unseen.
 form.addEventListener('wheel', event => {

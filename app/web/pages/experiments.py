@@ -1,5 +1,6 @@
 """The experiments: the list, and one with its runs, its baseline and its name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,7 @@ from app.experiments import RunCounts
 from app.leaderboard import RankedRow
 from app.models import Experiment, Run
 from app.run_filter import RunFilter
+from app.runs import QUEUE_UNREACHABLE
 from app.settings import Settings
 from app.web.board import board
 from app.web.board_query import BoardQuery
@@ -50,8 +52,9 @@ def create(request: Request, session: Writing, form: PageForm) -> Response:
 
 
 @router.get("/{experiment_id}")
-def show(request: Request, experiment_id: Id, session: Reading, settings: SettingsDep) -> HTMLResponse:
-    return _show(request, session, settings, experiments.get_experiment(session, experiment_id))
+def show(request: Request, experiment_id: Id, session: Reading, settings: SettingsDep, queue: str = "") -> HTMLResponse:
+    said = [QUEUE_UNREACHABLE] if queue == "unreachable" else []
+    return _show(request, session, settings, experiments.get_experiment(session, experiment_id), warnings=said)
 
 
 @router.post("/{experiment_id}")
@@ -83,6 +86,7 @@ def _show(
     *,
     typed: dict[str, str] | None = None,
     refusal: TuneboardError | None = None,
+    warnings: Sequence[str] = (),
 ) -> HTMLResponse:
     query = BoardQuery(experiment=str(experiment.id))
     ranked = leaderboard.build(session, query.runs, limit=ROWS)
@@ -101,6 +105,7 @@ def _show(
         more=ranked.next_cursor is not None,
         runs=session.exec(select(Run).where(Run.experiment_id == experiment.id).order_by(col(Run.id))).all(),
         typed=typed or as_it_is,
+        warnings=warnings,
         errors=_by_field(refusal) if refusal else {},
         status_code=refusal.status if refusal else 200,
     )

@@ -55,6 +55,9 @@ def facts(request: Request, session: Reading, settings: SettingsDep, clone: RunI
 @router.post("")
 def launch(request: Request, form: PageForm, database: DatabaseDep, settings: SettingsDep, wake: Wake) -> Response:
     typed = {name: str(text) for name, text in form.items()}
+    if typed.get("preview"):  # what scripts show while it is typed
+        with database.reading() as session:
+            return _form(request, session, settings, typed, source=_source(session, typed))
     try:
         with database.writing() as session:
             made = _create(session, settings, typed)
@@ -63,10 +66,14 @@ def launch(request: Request, form: PageForm, database: DatabaseDep, settings: Se
     except Invalid as invalid:
         errors = launch_plan.beside_fields(invalid.errors)
         with database.reading() as session:
-            source = session.get(Run, int(typed["clone"])) if typed.get("clone", "").isdecimal() else None
-            return _form(request, session, settings, typed, source=source, errors=errors)
+            return _form(request, session, settings, typed, source=_source(session, typed), errors=errors)
     up = all(wake(run_id) for run_id in ids)  # where one finds nobody, so would the others
     return RedirectResponse(where if up else where + UNREACHABLE, status_code=303)
+
+
+def _source(session: Session, typed: Mapping[str, str]) -> Run | None:
+    clone = typed.get("clone", "")
+    return session.get(Run, int(clone)) if clone.isdecimal() and int(clone) <= MAX_ID else None
 
 
 def _create(session: Session, settings: Settings, typed: Mapping[str, str]) -> Sequence[Run]:
@@ -168,8 +175,10 @@ def _form(
         said=launch_view.SAID,
         preset=preset,
         presets=presets.PRESETS,
-        # A new form is not wrong yet; what came with its address may be.
-        complaints=[
-            error for error in panel["plan"].errors if not errors and error.field in ADDRESSED - set(forms.CONTROLS)
-        ],
+        complaints=_complaints(panel["plan"].errors, typed) if not errors else [],
     )
+
+
+def _complaints(found: Sequence[FieldError], typed: Mapping[str, str]) -> list[FieldError]:
+    """A new form is not wrong yet; what came with its address may be, and a preview says all."""
+    return [error for error in found if typed.get("preview") or error.field in ADDRESSED - set(forms.CONTROLS)]

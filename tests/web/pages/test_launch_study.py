@@ -186,3 +186,26 @@ def test_without_a_broker_the_runs_are_kept(browser: Browser, wake: FakeWake, da
     assert answer.headers["location"] == "/experiments/1?queue=unreachable"
     assert len(stored(database)) == 3
     assert len(wake.ids) == 1
+    assert "queue unreachable: starts when it is back" in browser.open("/experiments/1?queue=unreachable")
+
+
+def test_without_scripts_a_preview_shows_what_would_be_made_and_launches_nothing(
+    browser: Browser, database: Database
+) -> None:
+    answer = launch(browser, **{f"axes.{R}": "4, 16", "name": "Kept", "preview": "yes"})
+    assert answer.status_code == 200
+    assert "Launch 3 runs" in answer.text
+    assert 'value="Kept"' in answer.text
+    answer = launch(browser, **{LR: "fast", "preview": "yes"})
+    assert "Not ready to launch" in answer.text
+    assert stored(database) == []
+
+
+def test_a_clone_can_be_varied(browser: Browser, database: Database) -> None:
+    launch(browser, **{R: "32"})
+    launch(browser, **{R: "32", "clone": "1", f"axes.{LR}": "1e-3"})
+    assert [(run.name, run.config["lora"]["r"]) for run in stored(database)] == [
+        ("Run 1", 32),
+        ("Baseline", 32),
+        ("Learning rate 1e-3", 32),
+    ]
