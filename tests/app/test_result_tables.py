@@ -3,7 +3,7 @@ import json
 import pytest
 
 from app.errors import Invalid
-from app.result_tables import read
+from app.result_tables import media_of, read
 from tests.app.study.reference_study import TABLE
 
 
@@ -69,3 +69,42 @@ def test_what_cannot_be_read_is_said_with_its_line(text: str, media: str, said: 
     with pytest.raises(Invalid) as caught:
         read(text, media)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "media"),
+    [
+        ("a.md", "x", "md"),
+        ("a.CSV", "| a |", "csv"),
+        ("a.tsv", "x", "csv"),
+        ("notes.txt", "Results\n\n| run | perplexity |\n", "md"),
+        ("notes.txt", "run,perplexity", "csv"),
+        ("pasted text", ' [{"run": "a"}]', "json"),
+    ],
+)
+def test_what_a_text_is_shows_by_its_name_or_its_beginning(name: str, text: str, media: str) -> None:
+    assert media_of(name, text) == media
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_what_spreadsheets_write_between_cells(mark: str) -> None:
+    table = read(f"run{mark}perplexity{mark}notes\na{mark}18.7{mark}fine", "csv")
+    assert (table.runs[0].metrics, table.runs[0].notes) == ({"perplexity": 18.7}, "fine")
+
+
+def test_a_column_may_be_said_to_be_something_else_or_left_out() -> None:
+    text = "who,score,rank,perplexity\na,0.4,8,18.7"
+    run = read(text, "csv", {"who": "name", "score": "bleu", "perplexity": None}).runs[0]
+    assert (run.name, run.metrics, run.settings) == ("a", {"bleu": 0.4}, {"lora.r": 8})
+
+
+@pytest.mark.parametrize("columns", [{"nobody": "bleu"}, {"score": "no.such"}])
+def test_a_column_that_is_not_there_or_cannot_be_that_is_refused(columns: dict[str, str | None]) -> None:
+    with pytest.raises(Invalid) as caught:
+        read("score,perplexity\n1,2", "csv", columns)
+    assert [error.field for error in caught.value.errors] == ["columns"]
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    with pytest.raises(Invalid, match="same name"):
+        read("run,score,score,perplexity\na,1,2,3", "csv")

@@ -13,6 +13,14 @@ RUN = {
 DATASET = {
     "id", "name", "sha256", "format", "rows", "train_rows", "eval_rows", "columns", "skipped_rows", "warnings"
 }  # fmt: skip
+REPORT = {
+    "experiment", "setup", "table", "best", "base_vs_finetuned", "findings", "memory", "time", "recommendations", "next",
+    "caveats", "overfitting", "trade_offs",
+}  # fmt: skip
+FINDING = {
+    "id", "factor", "linked", "baseline_run", "run", "metric", "value_from", "value_to", "relative_change", "better",
+    "interval", "memory_change_bytes", "time_change_seconds", "at_edge", "text",
+}  # fmt: skip
 EXPERIMENT = {"id", "name", "description", "baseline_run"}
 
 # method, path, status of success, fields of the answer, statuses of its errors
@@ -30,6 +38,9 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("get", "/experiments/{experiment_id}", 200, EXPERIMENT, {404}),
     ("patch", "/experiments/{experiment_id}", 200, EXPERIMENT, {404, 409, 422}),
     ("delete", "/experiments/{experiment_id}", 204, set(), {404, 409}),
+    ("get", "/experiments/{experiment_id}/report", 200, REPORT, {404, 422}),
+    ("get", "/experiments/{experiment_id}/report.{ending}", 200, set(), {404, 422}),
+    ("post", "/imports", 201, {"experiment", "runs", "warnings"}, {400, 413, 415, 422, 503}),
     ("post", "/runs", 201, RUN, {400, 409, 413, 415, 422, 503}),
     ("post", "/sweeps", 201, {"runs"}, {400, 409, 413, 415, 422, 503}),
     ("get", "/runs", 200, LISTED, {422}),
@@ -57,6 +68,7 @@ QUERIES = {
     "/runs/{run_id}/metrics": {"name", "max_points"},
     "/runs/{run_id}/logs": {"after"},
     "/runs/{run_id}/predictions": {"sort", "limit", "cursor"},
+    "/experiments/{experiment_id}/report": {"best_by"},
     "/leaderboard": {"experiment", "filter", "sort", "columns", "limit", "cursor"},
     "/events": {"runs"},
 }
@@ -73,6 +85,9 @@ PARTS = {
     "Series": {"name", "steps", "values", "times", "points", "sampled"},
     "Prediction": {"row", "prompt", "reference", "base", "finetuned", "prompt_tokens", "reference_tokens", "scores"},
     "Artifact": {"name", "size_bytes", "sha256", "media_type"},
+    "Finding": FINDING,
+    "Recommendation": {"text", "because"},
+    "NextStep": {"text", "config_changes", "of", "seeds"},
     "Launch": {"experiment", "name", "notes", "tags", "config"},
     "Sweep": {"experiment", "config", "axes", "method", "max_runs", "linked", "seeds", "runs"},
 }  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.responses import JSONResponse
 
 from app import experiments, runs
 from app.db import Database
@@ -47,8 +48,8 @@ FORM: dict[str, Any] = {
 @router.post(
     "",
     status_code=201,
-    response_model=Imported | ImportPreview,
-    responses=problems(400, 413, 415, 503),
+    response_model=Imported,
+    responses={200: {"model": ImportPreview, "description": "Of a dry run."}, **problems(400, 413, 415, 503)},
     openapi_extra=FORM,
     summary="Import a table of finished runs",
 )
@@ -57,12 +58,11 @@ async def create(
     response: Response,
     database: DatabaseDep,
     dry_run: Annotated[bool, Query(description="Store nothing; answer (200) what would be imported.")] = False,
-) -> dict[str, Any]:
+) -> Any:
     """Only what the table states is stored; what cannot be read is a 422 that names line and reason."""
     asked = await receive(request)
     if dry_run:
-        response.status_code = 200
-        return await run_in_threadpool(preview, asked)
+        return JSONResponse(await run_in_threadpool(preview, asked))
     answer = await run_in_threadpool(_import, database, asked)
     response.headers["Location"] = f"/api/v1/experiments/{answer['experiment']['id']}"
     return answer

@@ -1,5 +1,6 @@
 """The report of the reference study says exactly what its figures say."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,3 +115,114 @@ def test_the_markdown_holds_the_twelve_columns_and_every_finding(report: dict[st
     text = render(report)
     assert "| Exp 6 | 2e-4 | 4 | 8 | 16 | 5 | 17.8 (−0.9) | 0.44 (+0.02) | 0.53 (+0.02) | 75 min | 4.2 GB |" in text
     assert all(f["text"] in text for f in report["findings"])
+
+
+def test_two_notes_that_both_claim_the_best_place_are_not_both_right(report: dict[str, Any]) -> None:
+    rows = {row["name"]: row for row in report["table"]}
+    assert rows["Exp 5"]["numbers_say"] == "better, −2.7 %; the best is Exp 6"
+    assert [name for name, row in rows.items() if row["note_disagrees"]] == ["Exp 2", "Exp 5"]
+
+
+def test_the_best_is_said_with_its_lead(report: dict[str, Any]) -> None:
+    best = report["best"]
+    assert best["text"] == (
+        "Exp 6 is the best configuration: "
+        "Perplexity 17.8 after 45.2 of the base model (−60.6 %), in 75 min, with 4.2 GB."
+    )
+    assert [lead["text"] for lead in best["leads"]] == [
+        "Its lead over Baseline is 4.8 %; one run per setting: spread unknown.",
+        "Its lead over Exp 5 is 2.2 %; one run per setting: spread unknown.",
+    ]
+
+
+def test_by_another_metric_the_findings_are_about_that(report: dict[str, Any]) -> None:
+    by_bleu = build(replace(study(), best_by="bleu"))
+    assert by_bleu["best"]["value"] == 0.44
+    assert "BLEU 0.40 instead of 0.42, 4.8 % worse" in finding(by_bleu, 3)["text"]
+
+
+def test_budgets(report: dict[str, Any]) -> None:
+    said = [r["text"] for r in report["recommendations"] if r["text"].startswith("With less")]
+    assert said == [
+        "With less memory than Exp 6 takes (4.2 GB), Exp 3 is the best: Perplexity 20.1 in 3.5 GB, against 17.8.",
+        "With less time than Exp 6 takes (75 min), Exp 5 is the best: Perplexity 18.2 in 50 min, against 17.8.",
+    ]
+
+
+def test_the_front_of_quality_time_and_memory(report: dict[str, Any]) -> None:
+    offs = report["trade_offs"]
+    assert offs["axes"] == ["perplexity", "train_seconds", "peak_memory_bytes"]
+    assert [p["name"] for p in offs["points"] if not p["on_front"]] == ["Exp 1", "Exp 2"]
+
+
+def test_memory_of_a_process_takes_no_part_in_trade_offs_and_shows_no_saving() -> None:
+    runs = [
+        replace(
+            run, import_id=None, fingerprint="f", perplexity_key="k", resources={**run.resources, "memory_kind": "rss"}
+        )
+        for run in study().runs
+    ]
+    runs.append(replace(runs[0], id=8, name="full", settings={**runs[0].settings, "quantization.method": "none"}))
+    report = build(replace(study(), runs=runs))
+    assert report["trade_offs"]["axes"] == ["perplexity", "train_seconds"]
+    assert all(row["saving"] is None for row in report["memory"])
+    assert not any("less memory" in r["text"] for r in report["recommendations"])
+    assert any("cannot show what 4-bit saves" in caveat for caveat in report["caveats"])
+
+
+def test_nothing_is_said_of_no_runs() -> None:
+    report = build(replace(study(), runs=[], unfinished=2, failed=1))
+    assert report["best"] is None
+    assert not report["findings"] + report["recommendations"] + report["next"] + report["table"]
+    assert any("without a result yet: 2" in caveat for caveat in report["caveats"])
+    assert any("failed or were cancelled" in caveat for caveat in report["caveats"])
+    assert "No run of this experiment has a result yet" in render(report)
+
+
+def test_one_run_is_the_best_and_no_recommendation() -> None:
+    report = build(replace(study(), runs=study().runs[:1]))
+    assert report["best"]["name"] == "Baseline"
+    assert report["best"]["leads"] == []
+    assert report["recommendations"] == []
+    assert [step["seeds"] for step in report["next"] if step["seeds"]] == [[43, 44]]
+
+
+def test_a_baseline_without_a_result_is_stood_in_for() -> None:
+    report = build(replace(study(), baseline=99))
+    assert any("Baseline stands in for it" in caveat for caveat in report["caveats"])
+
+
+def test_replicates_are_one_configuration_with_a_mean_and_a_spread() -> None:
+    first = study().runs[0]
+    seeds = [
+        replace(first, id=10 + i, settings={**first.settings, "training.seed": i}, metrics={"perplexity": 18.0 + i})
+        for i in range(3)
+    ]
+    best = build(replace(study(), runs=seeds, baseline=10))["best"]
+    assert (best["value"], best["seeds"], best["spread"]) == (19.0, 3, 1.0)
+    assert "mean of 3 seeds" in best["text"]
+
+
+def test_a_value_too_close_to_show_is_shown_with_more_places() -> None:
+    one, other = study().runs[:2]
+    runs = [replace(one, metrics={"perplexity": 18.71}), replace(other, metrics={"perplexity": 18.713})]
+    said = build(replace(study(), runs=runs))["findings"][0]["text"]
+    assert "Perplexity 18.713 instead of 18.710, 0.02 % worse" in said
+
+
+def test_a_change_from_nothing_is_no_share() -> None:
+    one, other = study().runs[:2]
+    runs = [replace(one, metrics={"bleu": 0.0}), replace(other, metrics={"bleu": 0.1})]
+    report = build(replace(study(), runs=runs))
+    assert report["findings"][0]["relative_change"] is None
+    assert "BLEU 0.10 instead of 0.00, better" in report["findings"][0]["text"]
+
+
+def test_another_metric_that_points_the_other_way_is_named() -> None:
+    one, other = study().runs[:2]
+    runs = [
+        replace(one, metrics={"perplexity": 20.0, "bleu": 0.42}),
+        replace(other, metrics={"perplexity": 19.0, "bleu": 0.40}),
+    ]
+    said = build(replace(study(), runs=runs))["findings"][0]["text"]
+    assert said.endswith("BLEU (0.42 to 0.40) points the other way.")
