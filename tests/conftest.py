@@ -17,6 +17,11 @@ from app.settings import Settings
 from tests.browser.seed import seed
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in the browser come last: its driver keeps an event loop running, and no other test could then have one."""
+    items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An empty database of the newest schema, made once and copied by each test."""
