@@ -17,7 +17,7 @@ from app.address import listen, url
 from app.client import Client
 from app.datasets import SAMPLE_FILE
 from app.errors import Unavailable
-from app.processes import spawn, stop
+from app.processes import spawn, stop, terminal_watch
 from app.run_config import nest, parse
 from app.settings import Settings
 from app.status import RunStatus
@@ -33,6 +33,8 @@ DESCRIPTION = (
 LEARNING_RATE_FACTOR = 10.0
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
+# How often to look whether the terminal is still there.
+TERMINAL_SECONDS = 0.5
 
 Json = dict[str, Any]
 
@@ -74,13 +76,19 @@ def _server(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
 def _signals_interrupt() -> Iterator[None]:
     """SIGTERM and a closed terminal end the demo as Ctrl-C does, through every `finally`."""
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    terminal_is_closed = terminal_watch()
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    def interrupt(number: int, _: object) -> None:
+        if number != signal.SIGALRM or terminal_is_closed():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, TERMINAL_SECONDS, TERMINAL_SECONDS)
     yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _wait_until_ready(settings: Settings, server: subprocess.Popen[bytes]) -> None:
@@ -154,7 +162,7 @@ def _print_results(screen: Console, runs: Sequence[Json]) -> None:
     completed.sort(key=lambda run: float(run["results"]["finetuned"]["perplexity"] or math.inf))
     screen.print()
     if completed:
-        screen.print(tables.leaderboard(completed))
+        screen.print(tables.leaderboard(completed, screen.width))
         screen.print()
         screen.print(tables.comparison(completed[0]))
     for run in runs:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,18 @@ def kill_session(process: subprocess.Popen[bytes]) -> None:
     """Kill a spawned child and whatever it started that is still in its process group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def terminal_watch() -> Callable[[], bool]:
+    """Tells from now on whether the terminal that this process was started in is closed.
+
+    The kernel sends SIGHUP to the terminal's first process only: a shell passes it on, make does not. Where SIGHUP is
+    ignored, as under nohup, the terminal may close.
+    """
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        return lambda: False
+    terminal = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None)
+    return lambda: terminal is not None and not os.isatty(terminal)
 
 
 def try_lock(path: Path) -> IO[str] | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from app.processes import kill_session, spawn, try_lock
+from app.processes import kill_session, spawn, terminal_watch, try_lock
 
 TICK_SECONDS = 0.1
 GRACE_SECONDS = 8.0
@@ -54,10 +54,11 @@ class Supervisor:
         self._outputs = selectors.DefaultSelector()
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
-        """Until SIGINT, SIGTERM or SIGHUP; `tick` is called all the while and must return soon."""
+        """Until SIGINT, SIGTERM, SIGHUP or a closed terminal; `tick` is called all the while and must return soon."""
+        terminal_is_closed = terminal_watch()
         self._listen_to_signals()
         try:
-            while not self.asked_to_stop:
+            while not self.asked_to_stop and not terminal_is_closed():
                 for part in self.parts:
                     self._tend(part)
                 tick()

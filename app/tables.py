@@ -25,28 +25,40 @@ SETTINGS = (
 )
 # Wide enough that nothing is cut where the output goes to a file.
 FILE_WIDTH = 160
+# Columns of words, and what they have at least; longer ones go over several lines where the width is short.
+LEAST_WIDTH = {"": 1, "Run": 10, "Experiment": 10, "Status": 9}
 
 
 def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
-def leaderboard(runs: Sequence[Json]) -> Table:
-    """Runs in the order given, the best value of each metric in bold."""
-    table = _table(
-        "Leaderboard", ["", "Run", *map(label, SETTINGS), *(_heading(m) for m in COMPARED), "Time", "Memory"]
-    )
+def leaderboard(runs: Sequence[Json], width: int = FILE_WIDTH) -> Table:
+    """Runs in the order given, the best of each metric in bold; as many settings as the width allows."""
+    configs = [flatten(run["config"]) for run in runs]
+    different = [name for name in SETTINGS if any(config.get(name) != configs[0].get(name) for config in configs)]
+    full, short, bare = (_leaderboard(runs, shown) for shown in (SETTINGS, different, ()))
+    return next((table for table in (full, short) if _width(table) <= width), bare)
+
+
+def _leaderboard(runs: Sequence[Json], shown: Sequence[str]) -> Table:
+    table = _table("Leaderboard", ["", "Run", *map(label, shown), *(_heading(m) for m in COMPARED), "Time", "Memory"])
     best = {metric.short: _best(runs, metric) for metric in COMPARED}
     for place, run in enumerate(runs, start=1):
         settings = flatten(run["config"])
         table.add_row(
             str(place),
             plain(run["name"]),
-            *(numbers.setting(settings.get(name)) for name in SETTINGS),
+            *(numbers.setting(settings.get(name)) for name in shown),
             *(_marked(_measured(run, metric), metric, best[metric.short]) for metric in COMPARED),
             *_costs(run),
         )
     return table
+
+
+def _width(table: Table) -> int:
+    unlimited = Console(width=1000)
+    return unlimited.measure(table).minimum
 
 
 def findings(report: Json) -> str:
@@ -60,7 +72,7 @@ def comparison(run: Json) -> Table:
     """Base against fine-tuned, one metric a row, the direction of the change judged by its interval."""
     results = run["results"]
     title = f"{plain(run['name'])}: base and fine-tuned on {results['eval_rows']} held-out rows"
-    table = _table(title, ["", "Base", "Fine-tuned", "Change", "95 % interval"])
+    table = _table(title, ["", "Base", "Fine-tuned", "Change", "95\u00a0%\u00a0interval"])
     for metric in COMPARED:
         change = results["improvement"][metric.short]
         interval = (results.get("intervals") or {}).get(metric.short)
@@ -127,13 +139,18 @@ def plain(text: str) -> str:
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
+    """Numbers are never cut, and names not below a readable width; headings go over two lines."""
     table = Table(
         title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
-    words = {"", "Run", "Experiment", "Status"}
     for column in columns:
+        words = column in LEAST_WIDTH
         table.add_column(
-            column, justify="left" if column in words else "right", header_style="dim", no_wrap=column != "Run"
+            column.replace(" ", "\n"),
+            justify="left" if words else "right",
+            header_style="dim",
+            no_wrap=not words,
+            min_width=LEAST_WIDTH.get(column),
         )
     return table
 

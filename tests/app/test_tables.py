@@ -39,8 +39,8 @@ def run(**changes: Any) -> dict[str, Any]:
     return copy.deepcopy(RUN) | changes
 
 
-def printed(*items: RenderableType, style: bool = False) -> str:
-    console = Console(width=160, highlight=False, force_terminal=style, color_system="standard" if style else None)
+def printed(*items: RenderableType, style: bool = False, width: int = 160) -> str:
+    console = Console(width=width, highlight=False, force_terminal=style, color_system="standard" if style else None)
     with console.capture() as capture:
         for item in items:
             console.print(item)
@@ -53,10 +53,12 @@ def row(text: str, start: str) -> list[str]:
 
 def test_the_leaderboard_has_settings_results_and_costs() -> None:
     text = printed(tables.leaderboard([run()]))
-    for heading in ("Learning rate", "LoRA alpha", "Perplexity ↓", "BLEU ↑", "ROUGE-L ↑", "Time", "Memory"):
-        assert heading in text
+    headings = " ".join(text.splitlines()[1].split() + text.splitlines()[2].split())
+    assert headings == (
+        "Learning Batch LoRA LoRA Perplexity BLEU ROUGE-L Run rate size r alpha Epochs ↓ ↑ ↑ Time Memory"
+    )
     cells = [cell.strip() for cell in row(text, "1") if cell.strip()]
-    assert cells == ["1", "lr 4e-3", "0.004", "4", "8", "16", "3", "17.8", "0.31", "0.19", "42 s", "0.5 GB"]
+    assert cells == ["1", "lr 4e-3", "4e-3", "4", "8", "16", "3", "17.8", "0.31", "0.19", "42 s", "0.5 GB"]
 
 
 def test_the_best_of_each_metric_stands_out() -> None:
@@ -67,6 +69,18 @@ def test_the_best_of_each_metric_stands_out() -> None:
         assert f"\x1b[1m{best}\x1b[0m" in text
     for lesser in ("20.0", "0.31", "0.10"):
         assert f"\x1b[1m{lesser}" not in text
+
+
+def test_a_narrow_terminal_drops_settings_and_never_cuts_a_name_or_a_number() -> None:
+    other = run(name="Without 4-bit")
+    other["config"]["training"]["learning_rate"] = 1e-3
+    for width, gone in ((120, ()), (80, ("Epochs", "Batch")), (60, ("Epochs", "Batch", "Learning"))):
+        text = printed(tables.leaderboard([run(), other], width), width=width)
+        assert all(heading not in text for heading in gone)
+        assert ("Learning" in text) == ("Learning" not in gone)
+        for words in ("lr 4e-3", "Without 4-bit", "Perplexity", "17.8", "0.31", "0.19", "42 s", "0.5 GB"):
+            assert words in text
+        assert "…" not in text
 
 
 def test_base_and_fine_tuned_stand_side_by_side() -> None:
@@ -108,7 +122,7 @@ def test_a_failure_says_what_to_do() -> None:
 
 def test_a_run_shows_the_settings_that_were_chosen() -> None:
     text = printed(*tables.describe(run()))
-    assert "Learning rate  0.004" in text
+    assert "Learning rate  4e-3" in text
     assert "LoRA r" not in text  # as it is by default
     assert "Training took 42 s and 0.5 GB of memory on CPU" in text
 
@@ -118,4 +132,4 @@ def test_a_name_cannot_command_the_terminal(name: str) -> None:
     text = printed(tables.run_list([run(name=name)]), style=True)
     assert "\x1b[2J" not in text
     assert "x" not in name or "[red]x" in text
-    assert len(text.splitlines()) == 2
+    assert len(text.splitlines()) == 3  # two of them the heading

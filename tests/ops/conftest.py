@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,3 +74,11 @@ def settings(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Sett
     monkeypatch.setenv("TUNEBOARD_DATA_DIR", str(tmp_path / "var"))
     monkeypatch.setenv("TUNEBOARD_PORT", str(port))
     return Settings()
+
+
+# The first process of a terminal, which like make hears of the terminal's end and waits for its child.
+HEARS_AND_WAITS = (
+    sys.executable,
+    "-c",
+    "import signal, subprocess, sys; signal.signal(signal.SIGHUP, lambda *_: None); subprocess.run(sys.argv[1:])",
+)

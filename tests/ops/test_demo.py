@@ -19,7 +19,7 @@ from rich.console import Console
 from app import demo
 from app.run_config import nest, parse
 from app.settings import Settings
-from tests.ops.conftest import gone, survivors, until
+from tests.ops.conftest import HEARS_AND_WAITS, gone, survivors, until
 
 SMALL_DEMO = [sys.executable, str(Path(__file__).parent / "small_demo.py")]
 STUDY = demo.reference_study(parse(nest(demo.SETTINGS | {"data.dataset": 1})), demo.LEARNING_RATE_FACTOR)
@@ -127,10 +127,10 @@ def ended(name: str, perplexity: float | None) -> Json:
 
 
 @contextmanager
-def in_terminal(*words: str) -> Iterator[tuple[subprocess.Popen[bytes], list[bytes], int]]:
-    """The demo in a terminal of its own: its process, what it printed so far, and the terminal."""
+def in_terminal(*first: str) -> Iterator[tuple[subprocess.Popen[bytes], list[bytes], int]]:
+    """The demo in a terminal of its own, started by `first`: its process, what it printed so far, and the terminal."""
     master, slave = pty.openpty()
-    process = subprocess.Popen([*SMALL_DEMO, *words], preexec_fn=lambda: os.login_tty(slave), pass_fds=[slave])
+    process = subprocess.Popen([*first, *SMALL_DEMO], preexec_fn=lambda: os.login_tty(slave), pass_fds=[slave])
     os.close(slave)
     said: list[bytes] = []
 
@@ -178,15 +178,16 @@ def test_the_demo_runs_to_its_end_and_again_from_what_is_there(settings: Setting
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", ["ctrl-c", "sigterm", "closed terminal", "kill -9"])
+@pytest.mark.parametrize("end", ["ctrl-c", "sigterm", "closed terminal", "closed terminal of make", "kill -9"])
 def test_nothing_is_left_behind_while_a_run_trains(end: str, settings: Settings, marked: str) -> None:
-    with in_terminal() as (process, _, terminal):
+    first = HEARS_AND_WAITS if end == "closed terminal of make" else ()
+    with in_terminal(*first) as (process, _, terminal):
         until(lambda: trains(marked), 60)
         if end == "ctrl-c":
             os.write(terminal, b"\x03")
         elif end == "sigterm":
             process.terminate()
-        elif end == "closed terminal":
+        elif end.startswith("closed terminal"):
             os.close(terminal)
         else:
             process.kill()

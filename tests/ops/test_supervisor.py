@@ -13,7 +13,7 @@ import pytest
 
 from app import supervisor
 from app.supervisor import FIRST_DELAY, LONGEST_DELAY, Part, Supervisor
-from tests.ops.conftest import gone, survivors, until
+from tests.ops.conftest import HEARS_AND_WAITS, gone, survivors, until
 
 SUPERVISED = [sys.executable, str(Path(__file__).parent / "supervised.py")]
 SLEEPS = "sleep 600"
@@ -61,16 +61,34 @@ def test_a_signal_stops_every_part(supervise: Callable[..., Running], marked: st
     assert gone(marked, 0)
 
 
-def test_a_closed_terminal_stops_every_part(marked: str) -> None:
+@pytest.mark.parametrize("first", [(), HEARS_AND_WAITS], ids=["first in it", "started by make"])
+def test_a_closed_terminal_stops_every_part(marked: str, first: tuple[str, ...]) -> None:
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [*SUPERVISED, f"one={SLEEPS}", "two=sh -c 'while :; do echo busy; sleep 0.05; done'"],
+        [*first, *SUPERVISED, f"one={SLEEPS}", "two=sh -c 'while :; do echo busy; sleep 0.05; done'"],
         preexec_fn=lambda: os.login_tty(slave),
         pass_fds=[slave],
     )
     os.close(slave)
     until(lambda: b"busy" in os.read(master, 65_536))
     os.close(master)
+    assert process.wait(20) == 0
+    assert gone(marked, 0)
+
+
+def test_under_nohup_the_terminal_may_close(marked: str) -> None:
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *SUPERVISED, "one=sh -c 'echo busy; sleep 600'"],
+        preexec_fn=lambda: os.login_tty(slave),
+        pass_fds=[slave],
+    )
+    os.close(slave)
+    until(lambda: b"busy" in os.read(master, 65_536))
+    os.close(master)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.terminate()
     assert process.wait(20) == 0
     assert gone(marked, 0)
 
