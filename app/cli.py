@@ -74,7 +74,7 @@ def _add(
 
 
 def _add_demo(subs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    words = "launch three runs on the bundled sample, show them, and leave the dashboard up"
+    words = "run the reference study on the bundled sample, show it, and leave the dashboard up"
     demo = _add(subs, "demo", commands.demo, words, SERVER_OPTIONS)
     demo.add_argument("--exit", action="store_true", help="stop after the results; fails if a run did not complete")
     demo.add_argument("--fresh", action="store_true", help="launch the runs again, as a new experiment")
