@@ -18,6 +18,8 @@ THRESHOLD = THRESHOLD_TENTHS / 10
 # one of the first held-out rows, in the order in which runs use them, or a lower bound; the result says so.
 MAX_WORDS = 1_000_000
 MAX_PAIRS = 20_000_000
+# Inside the training rows it is only for information, and must not make an import wait.
+MAX_PAIRS_INSIDE = 3_000_000
 
 
 @dataclass
@@ -64,6 +66,21 @@ def find(prompts: Path, train: Sequence[int], held_out: Sequence[int]) -> NearDu
             if budget < 0:
                 result.complete = False
                 break
+    return result
+
+
+def find_inside(prompts: Path, train: Sequence[int]) -> NearDuplicates:
+    """Training rows that nearly repeat, or repeat, an earlier training row: `rows` of those `checked`."""
+    words = _held_out_words(prompts, train)
+    index = _Index(dict(words), Counter(word for row in words.values() for word in row))
+    result = NearDuplicates(checked=len(words), complete=len(words) == len(train))
+    budget = MAX_PAIRS_INSIDE
+    for row in sorted(words):
+        index.words.pop(row, None)  # not with itself, nor with what came before
+        budget -= _compare(row, words[row], index, result)
+        if budget < 0:
+            result.complete = False
+            break
     return result
 
 

@@ -19,6 +19,9 @@ BINS = 20
 # Distinct keys are counted in parts, so that memory does not grow with the rows.
 ROWS_PER_PART = 500_000
 
+# Of more rows than this share nobody can say that their responses are cut off.
+MOST_UNFINISHED = 0.2
+
 # Fewer held-out rows than this give intervals too wide to tell most settings apart.
 FEW_HELD_OUT = 30
 
@@ -44,7 +47,14 @@ def compute(folder: Path, tally: Tally) -> dict[str, Any]:
         "duplicate_pairs": tally.rows - _distinct(marks, KEY),
         "leakage": {"rows": found.leaked, "example": found.example, "characters": LEAK_CHARACTERS},
         "near_duplicates": {**asdict(near), "threshold": near_duplicates.THRESHOLD},
+        "near_duplicates_inside": asdict(near_duplicates.find_inside(folder / PROMPTS_FILE, sides.train)),
+        "unfinished_responses": unfinished(tally),
     }
+
+
+def unfinished(tally: Tally) -> int | None:
+    """Responses that seem cut off; None where so many do not end a sentence that it is how they are written."""
+    return tally.unfinished if tally.unfinished <= MOST_UNFINISHED * tally.rows else None
 
 
 def lengths(counts: Counter[int]) -> dict[str, Any]:
@@ -99,6 +109,8 @@ def warnings(statistics: dict[str, Any]) -> Iterator[str]:
             f"Held out by default with a response that is also trained on: {_rows(statistics['leakage']['rows'])}; "
             "a run is refused unless it allows leakage"
         )
+    if statistics.get("unfinished_responses"):
+        yield f"Response that breaks off in the middle of a sentence: {_rows(statistics['unfinished_responses'])}"
     if sentence := near_duplicates_warning(statistics):
         yield sentence
     if statistics["ungrouped_rows"]:

@@ -33,6 +33,13 @@ class Tally:
     response_lengths: Counter[int] = field(default_factory=Counter)
     turns: Counter[int] = field(default_factory=Counter)
     grouped: int = 0
+    unfinished: int = 0  # responses that end without the end of a sentence
+
+
+def breaks_off(response: str) -> bool:
+    """Whether a text seems cut off: long enough for a sentence, and its last mark goes on."""
+    text = response.rstrip()
+    return len(text) >= LEAK_CHARACTERS and (text[-1].islower() or text[-1] in ",;:(-–—")
 
 
 class Store:
@@ -71,6 +78,7 @@ class Store:
         tally.grouped += row.group is not None
         tally.prompt_lengths[len(row.prompt)] += 1
         tally.response_lengths[len(row.reference)] += 1
+        tally.unfinished += breaks_off(row.reference)
         if row.messages:
             tally.turns[len(row.messages)] += 1
 

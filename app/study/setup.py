@@ -110,7 +110,13 @@ def _trust(dataset: Dataset) -> dict[str, str]:
         for name, words in (("duplicate_prompts", "repeated prompts"), ("duplicate_pairs", "repeated pairs"))
         if found.get(name) is not None
     ]
-    lines = {"Duplicates": "; ".join(inside), "Across the split": "; ".join(across)}
+    nearly, broken = found.get("near_duplicates_inside"), found.get("unfinished_responses")
+    if nearly:
+        bound = "" if nearly["complete"] else "at least "
+        inside.append(f"{bound}{nearly['rows']:,} of {nearly['checked']:,} training prompts nearly repeat another")
+    if broken is not None:
+        inside.append(f"{broken:,} responses break off")
+    lines = {"Inside the data": "; ".join(inside), "Across the split": "; ".join(across)}
     lines["Left out"] = f"{dataset.skipped_rows:,} rows that could not be used" if dataset.skipped_rows else ""
     return {label: text for label, text in lines.items() if text}
 

@@ -14,8 +14,8 @@ DATASET = {
     "id", "name", "sha256", "format", "rows", "train_rows", "eval_rows", "columns", "skipped_rows", "warnings"
 }  # fmt: skip
 REPORT = {
-    "experiment", "setup", "table", "best", "base_vs_finetuned", "findings", "memory", "time", "recommendations", "next",
-    "caveats", "overfitting", "trade_offs",
+    "experiment", "setup", "table", "best", "base_vs_finetuned", "findings", "memory", "time", "recommendations",
+    "next", "caveats", "overfitting", "trade_offs",
 }  # fmt: skip
 FINDING = {
     "id", "factor", "linked", "baseline_run", "run", "metric", "value_from", "value_to", "relative_change", "better",

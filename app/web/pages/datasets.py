@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
-from app import appended, dataset_rows, datasets
+from app import appended, dataset_rows, datasets, shortened
 from app.dataset_import.formats import FORMATS
 from app.dataset_import.shapes import NAMES
 from app.db import MAX_ID
@@ -72,6 +72,7 @@ def show(
         cursor=cursor,
         runs=used,
         others=others,
+        shortened=shortened.of_dataset(session, dataset_id),
     )
 
 

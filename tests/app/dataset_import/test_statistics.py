@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.dataset_import import near_duplicates, statistics
+from app.dataset_import.store import Tally, breaks_off
 from app.row_keys import read
 from app.split import key, split
 
@@ -160,3 +161,39 @@ def test_a_count_that_took_too_long_is_a_lower_bound(tmp_path: Path, monkeypatch
     prompts = [f"a b c d e{n}" for n in range(200)]  # four of six words shared: each pair is looked at, none is near
     found = near_duplicates.find(_prompts(tmp_path, prompts), list(range(20, 200)), list(range(20)))
     assert (found.rows, found.complete) == (0, False)
+
+
+def test_training_rows_that_nearly_repeat_an_earlier_one_are_counted_once_each(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    ten = "one two three four five six seven eight nine ten"
+    lines = [ten, "held out words that nobody else has", ten, f"{ten} eleven", "something else entirely", ten]
+    file.write_text("".join(f"{line}\n" for line in lines))
+    found = near_duplicates.find_inside(file, [0, 2, 3, 4, 5])
+    assert (found.rows, found.checked, found.complete) == (3, 5, True)
+
+
+def test_looking_inside_the_training_rows_stops_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "MAX_PAIRS_INSIDE", 3)
+    file = tmp_path / "prompts.txt"
+    file.write_text("".join(f"what is known of illness number {n} in adults\n" for n in range(20)))
+    assert not near_duplicates.find_inside(file, range(20)).complete
+
+
+@pytest.mark.parametrize(
+    ("response", "cut"),
+    [
+        ("Rest, fluids and something against the fever, as the doctor", True),
+        ("Rest, fluids and something against the fever, as said by,", True),
+        ("Rest, fluids and something against the fever, as usual.", False),
+        ("Rest, fluids and something against the fever (as usual)", False),
+        ("Rest, fluids and something against the fever, in all 3", False),
+        ("aspirin", False),
+    ],
+)
+def test_a_response_that_breaks_off_goes_on_in_its_last_mark(response: str, cut: bool) -> None:
+    assert breaks_off(response) is cut
+
+
+def test_responses_that_break_off_are_counted_unless_all_are_written_so() -> None:
+    assert statistics.unfinished(Tally(rows=10, unfinished=2)) == 2
+    assert statistics.unfinished(Tally(rows=10, unfinished=3)) is None

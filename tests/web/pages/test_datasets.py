@@ -122,3 +122,10 @@ def test_one_is_appended_to_another(new_browser: Browser) -> None:
     page = new_browser.open("/datasets/3")
     assert "<h1>Both</h1>" in page
     assert '<a href="/datasets/1">One</a> and <a href="/datasets/2">Two</a>' in page
+
+
+def test_what_is_known_of_trust_stands_on_the_page(browser: Browser) -> None:
+    text = " ".join(browser.open("/datasets/1").split())
+    assert "Nearly repeated prompts" in text
+    assert "Responses that break off" in text
+    assert "prompts shortened" in text
