@@ -193,3 +193,17 @@ def test_what_rows_explain_is_not_counted_as_seed_noise_too() -> None:
     before, after = runs[:6], runs[6:]
     low, high = paired.difference(before, after).absolute
     assert (high - low) / 2 == pytest.approx(1.96 * 0.2 * np.sqrt(2 / 6 / 250), rel=0.25)
+
+
+@pytest.mark.parametrize(("beyond", "holds_zero"), [(249, False), (250, True)])
+def test_the_interval_ends_at_the_250th_draw_from_either_side(beyond: int, holds_zero: bool) -> None:
+    change = np.arange(paired.RESAMPLES) - beyond + 1.0  # so many draws are at zero or below
+    found = paired.difference([Sample(1.0, np.ones(len(change)))], [Sample(1.0, 1.0 + change)])
+    assert found.absolute == (250 - beyond, paired.RESAMPLES - 249 - beyond)
+    assert (found.absolute[0] <= 0) == holds_zero == (found.p_value > 0.05)
+
+
+def test_the_same_rows_are_drawn_in_every_process() -> None:
+    before = paired.differences(side(), side(noise=0.2))
+    paired._weights.cache_clear()
+    assert paired.differences(side(), side(noise=0.2)) == before
