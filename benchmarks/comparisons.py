@@ -1,4 +1,4 @@
-"""All metrics and all paired comparisons of 8 systems on 250 rows: `python -m benchmarks.statistics` prints a table.
+"""All metrics and all paired comparisons of 8 systems on 250 rows: `python -m benchmarks.comparisons` prints a table.
 
 Beside each step stands what the libraries take for the same: rouge_score's table of a longest common subsequence, and
 sacrebleu's paired bootstrap (BLEU alone, 1,000 draws, every system against the first). The promise is 2 seconds in all
