@@ -1,6 +1,7 @@
 """What the tests of the processes share: a data folder and a broker socket of their own, and a look for survivors."""
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -17,9 +18,13 @@ MARK = "OPS_TEST_MARK"
 
 @pytest.fixture(autouse=True)
 def marked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """Every process that the test starts, and every one that those start, carries this in its environment."""
-    for name in [name for name in os.environ if name.startswith("TUNEBOARD_")]:
+    """Every process that the test starts, and every one that those start, carries this in its environment.
+
+    What the tests were started by must not reach into them: a make around them, or an ignored SIGHUP.
+    """
+    for name in [name for name in os.environ if name.startswith(("TUNEBOARD_", "MAKE", "MFLAGS"))]:
         monkeypatch.delenv(name)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     monkeypatch.setenv(MARK, str(tmp_path))
     yield str(tmp_path)
     for process in survivors(str(tmp_path)):

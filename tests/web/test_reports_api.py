@@ -162,7 +162,7 @@ def test_imported_runs_beside_launched_ones_are_shown_and_not_compared(client: T
     add_completed(database, 19.0, experiment="Reference", config=config(training__learning_rate=1e-4))
     imported(client)
     found = report(client)
-    assert len(found["table"]) == 9
+    assert [row["compared"] for row in found["table"]] == [True] * 2 + [False] * 7
     assert found["best"]["value"] == 19.0
     assert [f["factor"] for f in found["findings"]] == ["training.learning_rate"]
     assert any("7 of 9 configurations were measured on other rows or prompts" in c for c in found["caveats"])

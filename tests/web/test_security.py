@@ -1,5 +1,6 @@
 """Who may ask what: Host, cross-site writes, the token, body sizes, and the headers of every answer."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -109,7 +110,7 @@ def test_with_a_token_every_call_needs_it(guarded: TestClient, headers: dict[str
 def test_every_route_but_the_probes_and_the_login_needs_the_token(guarded: TestClient, app: FastAPI) -> None:
     paths = [*app.openapi()["paths"], "/", "/runs/new", "/openapi.json", "/docs", "/nothing"]
     for path in paths:
-        status = guarded.get(path.format(run_id=1, name="x", experiment_id=1, dataset_id=1)).status_code
+        status = guarded.get(re.sub(r"{[^}]*}", "1", path)).status_code
         assert (status == 401) == (path not in security.OPEN_PATHS), path
 
 
