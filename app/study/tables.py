@@ -27,6 +27,7 @@ def _result(run: StudyRun, group: Configuration | None, baseline: Configuration 
         "run_id": run.id,
         "name": run.name,
         "origin": "imported" if run.imported else "launched",
+        "compared": baseline is not None and run.comparable(baseline.first, BY_SHORT[compared.metric]),
         "settings": run.settings,
         "effective_batch_size": effective_batch_size(run),
         **{m.short: run.metrics.get(m.short) for m in COMPARED},
