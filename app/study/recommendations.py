@@ -7,7 +7,7 @@ from app.metrics import BY_SHORT, is_better
 from app.run_config import LABELS
 from app.study.findings import Finding
 from app.study.runs import Configuration, best, ties
-from app.study.text import comparison, duration, listing, metric_pair, metric_value, setting_text, size
+from app.study.text import comparison, costs, duration, listing, metric_pair, metric_value, setting_text, size
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _factor(group: list[Finding]) -> Recommendation:
     present = setting_text(group[0].from_value)
     if better := [f for f in group if f.better]:
         top = best_of(better)
-        return Recommendation(f"{label}: take {setting_text(top.to_value)}. {comparison(top)}.", ids)
+        return Recommendation(f"{label}: take {setting_text(top.to_value)}. {comparison(top)}{costs(top)}.", ids)
     values = listing([setting_text(f.to_value) for f in group])
     if all(f.better is False for f in group):
         return Recommendation(f"{label}: keep {present}; {values} {'was' if len(group) == 1 else 'were'} worse.", ids)

@@ -118,7 +118,7 @@ def cancelled(stack: Any, run_id: int) -> None:
 
 # An evaluation that lasts: the base is not known under these settings, so it is measured first.
 LONG: Json = {"evaluation.max_new_tokens": 2000, "data.split_seed": 1}
-SOME_SECONDS: Json = {"evaluation.max_new_tokens": 100, "training.max_steps": 1}
+SOME_SECONDS: Json = {"evaluation.max_new_tokens": 1000, "training.max_steps": 1}
 
 
 @pytest.mark.parametrize(
