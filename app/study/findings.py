@@ -152,7 +152,7 @@ def _finding(id: str, baseline: Configuration, other: Configuration, metric: str
         relative_change=relative_change(value_from, value_to),
         better=verdict(metric, value_from, value_to, bounds),
         interval=bounds,
-        memory_change_bytes=_change(baseline, other, "peak_memory_bytes"),
+        memory_change_bytes=_memory_change(baseline, other),
         time_change_seconds=_change(baseline, other, "train_seconds"),
         asides=tuple(_asides(baseline, other, metric, interval)),
     )
@@ -174,6 +174,13 @@ def verdict(metric: str, value_from: float, value_to: float, interval: Interval 
     if value_from == value_to or (interval is not None and interval[0] <= 0 <= interval[1]):
         return None
     return is_better(BY_SHORT[metric], value_to, value_from)
+
+
+def _memory_change(a: Configuration, b: Configuration) -> float | None:
+    """None where it is the resident set of a process: that moves by itself more than by a setting."""
+    if any(run.resources.get("memory_kind") == "rss" for run in (*a.runs, *b.runs)):
+        return None
+    return _change(a, b, "peak_memory_bytes")
 
 
 def _change(a: Configuration, b: Configuration, resource: str) -> float | None:
