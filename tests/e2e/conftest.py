@@ -52,11 +52,11 @@ class Stack:
         return found
 
     def launch(self, changes: Json | None = None) -> int:
-        """Queue a run of a few steps; `changes` by dotted name."""
+        """Queue a run of some seconds, long enough to be met in the middle; `changes` by dotted name."""
         config: Json = {
             "model": {"base_model": BASE_MODEL},
             "data": {"dataset": 1, "eval_fraction": 0.2, "max_length": 128},
-            "training": {"num_train_epochs": 2, "gradient_accumulation_steps": 1, "learning_rate": 1e-3},
+            "training": {"num_train_epochs": 12, "gradient_accumulation_steps": 1, "learning_rate": 1e-4},
             "evaluation": {"max_new_tokens": 16},
         }
         for name, value in (changes or {}).items():
