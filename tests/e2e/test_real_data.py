@@ -5,6 +5,7 @@ used, as the suite has to end; REAL_DATA=all takes every row, one epoch, 250 hel
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,8 @@ def _upload(page: Page, address: str) -> None:
 
 def _launch(page: Page, address: str) -> int:
     page.goto(f"{address}/runs/new")
-    for summary in page.locator("details summary").all():
-        if not summary.locator("xpath=..").get_attribute("open") and summary.is_visible():
-            summary.click()
+    for group in ("name", "evaluation"):
+        page.click(f"#group-{group} summary")
     values = {
         "experiment": "Real data",
         "name": "By form",
@@ -82,7 +82,7 @@ def _launch(page: Page, address: str) -> int:
     for name, text in values.items():
         page.fill(f'[id="{name}"]', text)
     page.get_by_role("button", name="Launch run").click()
-    page.wait_for_url("**/runs/*", timeout=30_000)
+    page.wait_for_url(re.compile(r"/runs/\d+$"), timeout=30_000)
     return int(page.url.rsplit("/", 1)[1])
 
 
