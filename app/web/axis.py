@@ -1,7 +1,14 @@
-"""Round values along an axis."""
+"""Round values along an axis, and where their labels stand."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    text: str
 
 
 def ticks(low: float, high: float, parts: int = 4) -> list[float]:

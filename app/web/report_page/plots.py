@@ -6,6 +6,7 @@ from typing import Any
 
 from app.metrics import BY_SHORT
 from app.web import axis
+from app.web.axis import Tick
 from app.web.numbers import TimeScale, number
 
 WIDTH, HEIGHT = 480, 260
@@ -14,12 +15,6 @@ ROOM = 0.08  # of the range, so that no mark lies on an edge
 MOST_LABELS = 24
 LONGEST_LABEL = 24
 LETTER, LINE = 6.5, 13  # about the width of a letter and the height of a line
-
-
-@dataclass(frozen=True)
-class Tick:
-    at: float
-    text: str
 
 
 @dataclass(frozen=True)

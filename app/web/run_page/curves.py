@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.series import Series
 from app.web import axis
+from app.web.axis import Tick
 from app.web.numbers import number
 from app.web.spark import smoothed
 
@@ -12,12 +13,6 @@ WIDTH, HEIGHT = 860, 372
 LEFT, RIGHT, TOP, BOTTOM = 36, 20, 12, 28
 
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Tick:
-    at: float
-    text: str
 
 
 @dataclass(frozen=True)
