@@ -113,6 +113,13 @@ class Run(SQLModel, table=True):
     owner: str | None = None
     lease_boot: str | None = None
     lease_until: float | None = None
+    # Queued, it is not to be claimed before; on the clock of app.leases.
+    not_before_boot: str | None = None
+    not_before: float | None = None
+    # Attempts up to this one no longer count towards giving up: a person asked for another one.
+    forgiven: int = 0
+    # 2 after it ran out of memory: half the rows in a forward pass, twice as many passes in a step.
+    batch_divisor: int = 1
 
     step: int = 0
     total_steps: int | None = None
@@ -131,7 +138,7 @@ class Run(SQLModel, table=True):
 
 
 class Attempt(SQLModel, table=True):
-    """One try at a run, from claim to end: what happened, in words."""
+    """One try at a run, from claim to end: what happened, in words, and as the code of its cause."""
 
     run_id: int = _cascade("run.id", primary_key=True)
     number: int = Field(primary_key=True)
@@ -142,6 +149,7 @@ class Attempt(SQLModel, table=True):
     first_step: int = 0
     last_step: int = 0
     reason: str = ""
+    cause: str | None = None
     died: bool = False
 
 

@@ -163,6 +163,12 @@ class TrainingConfig(Section):
         ge=1,
         le=1024,
     )
+    auto_find_batch_size: bool = setting(
+        True,
+        "Halve on full memory",
+        "Out of memory, a run goes on once with half the batch size and twice the accumulation: "
+        "each step still sees the same rows.",
+    )
     num_train_epochs: float = setting(3.0, "Epochs", "Passes over the training rows.", common=True, gt=0, le=1000)
     max_steps: int | None = setting(
         None, "Max steps", "Optimizer steps; given, it wins over epochs.", unit="steps", ge=1

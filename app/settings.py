@@ -26,6 +26,12 @@ class Settings(BaseSettings):
     token: str = Field("", description="When set, every call needs `Authorization: Bearer TOKEN`.")
     allowed_hosts: str = Field("", description="Comma-separated names accepted in Host besides loopback.")
     lease_seconds: float = Field(15.0, gt=0, description="After this silence a worker counts as gone, in seconds.")
+    retry_seconds: float = Field(
+        10.0, gt=0, description="Pause before an error that may pass is tried again, in seconds; doubles twice."
+    )
+    silence_seconds: float = Field(
+        1800.0, gt=0, description="After this silence a training process counts as hung, in seconds."
+    )
     max_upload: int = Field(2_000_000_000, ge=1, description="Largest upload, in bytes.")
 
     @field_validator("data_dir")

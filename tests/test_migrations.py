@@ -11,7 +11,7 @@ from sqlalchemy import inspect, text
 
 from app import migrate
 from app.db import connect
-from app.models import Experiment, Run, metadata
+from app.models import Attempt, Experiment, Run, metadata
 from app.settings import Settings
 
 
@@ -69,6 +69,44 @@ def test_down_to_nothing_and_up_again(settings: Settings, config: Config) -> Non
     assert not migrate.is_current(database)
     database.dispose()
     migrate.upgrade(settings)
+
+
+MADE_UNDER_0001 = """
+INSERT INTO experiment (id, name, description, created_at) VALUES (1, 'one', '', '2026-01-01');
+INSERT INTO run (id, experiment_id, name, notes, tags, origin, config, created_at, status, stage, queue_position,
+    cancel_requested, fresh_start, attempt, step, epoch, fraction, warnings, environment)
+    VALUES (7, 1, 'r', '', '[]', 'launched', '{}', '2026-01-01', 'running', 'training', 3.0, 0, 0, 2, 40, 0.5, 0.5,
+    '[]', '{}');
+INSERT INTO attempt (run_id, number, worker, status, started_at, first_step, last_step, reason, died)
+    VALUES (7, 1, 'w', 'queued', '2026-01-01', 0, 20, 'Killed', 1);
+INSERT INTO metricname (id, name) VALUES (1, 'train/loss');
+INSERT INTO metricpoint VALUES (7, 1, 1, 2.5, 0.1, 0.0);
+"""
+
+
+def test_rows_made_under_the_first_schema_come_through_the_second_and_back(settings: Settings, config: Config) -> None:
+    connect(settings.database).read.connect().close()
+    command.upgrade(config, "0001")
+    connection = sqlite3.connect(settings.data_dir / "tuneboard.db")
+    connection.executescript(MADE_UNDER_0001)
+    before = {table: rows(connection, table) for table in ("run", "attempt", "metricpoint")}
+    migrate.upgrade(settings)
+    database = connect(settings.database)
+    with database.reading() as session:
+        run, attempt = session.get_one(Run, 7), session.get_one(Attempt, (7, 1))
+        assert (run.step, run.not_before, run.forgiven, run.batch_divisor) == (40, None, 0, 1)
+        assert (attempt.reason, attempt.cause) == ("Killed", None)
+    database.dispose()
+    connection.execute("DELETE FROM run WHERE id = 7")
+    assert connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'run'").fetchone() == (7,)
+    connection.rollback()
+    command.downgrade(config, "0001")
+    assert before == {table: rows(connection, table) for table in before}
+    connection.close()
+
+
+def rows(connection: sqlite3.Connection, table: str) -> list[object]:
+    return connection.execute(f"SELECT * FROM {table}").fetchall()
 
 
 def test_children_go_with_their_run_and_a_baseline_is_unset(settings: Settings) -> None:
