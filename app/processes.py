@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent, and locks that never outlive their holder."""
+"""Child processes that never outlive their parent, and locks that never outlive their holder and tell who that is."""
 
 import ctypes
 import fcntl
@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from app.errors import Conflict
+from app.leases import boot
 
 PR_SET_PDEATHSIG = 1
 # Loaded before any fork: between fork and exec nothing may be imported.
@@ -81,6 +83,68 @@ def try_lock(path: Path) -> IO[str] | None:
     except BlockingIOError:
         file.close()
         return None
+    return file
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One process and no other: numbers are given again, but not with the same start time in the same boot."""
+
+    pid: int
+    started: int  # in clock ticks after the boot
+    boot: str
+
+    @classmethod
+    def of(cls, pid: int) -> Self | None:
+        """None where there is no such process, or no /proc."""
+        try:
+            facts = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return None
+        # The second field is the name in brackets, which may hold anything; 22 is the start time.
+        return cls(pid, int(facts.rpartition(")")[2].split()[19]), boot())
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Who wrote himself into a lock file; None where that cannot be told."""
+        try:
+            pid, started, of_boot = path.read_text(encoding="utf-8").split()
+            return cls(int(pid), int(started), of_boot)
+        except (OSError, ValueError):
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.pid} {self.started} {self.boot}"
+
+    @property
+    def lives(self) -> bool:
+        return self.boot == boot() and Identity.of(self.pid) == self
+
+    def kill(self) -> bool:
+        """SIGKILL to this very process; False where it is gone, whoever has its number now."""
+        try:
+            handle = os.pidfd_open(self.pid)  # from here on the number cannot come to mean another process
+        except ProcessLookupError:
+            return False
+        try:
+            if not self.lives:
+                return False
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+
+def hold_lock(path: Path) -> IO[str] | None:
+    """`try_lock` that leaves word of this process in the file, for whoever finds the lock held."""
+    file = try_lock(path)
+    if file:
+        with suppress(OSError):  # a full disk: held all the same
+            file.truncate(0)
+            file.write(f"{Identity.of(os.getpid()) or ''}\n")
+            file.flush()
     return file
 
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO
 
 from app.errors import Invalid
-from app.processes import die_with, try_lock
+from app.processes import die_with, hold_lock
 from app.run_config import RunConfig, parse
 from worker import threads
 from worker.protocol import Exit
@@ -66,7 +66,7 @@ def _options() -> argparse.ArgumentParser:
 
 def _locked(path: Path) -> IO[str] | None:
     deadline = time.monotonic() + LOCK_SECONDS
-    while (lock := try_lock(path)) is None and time.monotonic() < deadline:
+    while (lock := hold_lock(path)) is None and time.monotonic() < deadline:
         time.sleep(0.05)
     return lock
 

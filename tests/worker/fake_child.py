@@ -8,13 +8,12 @@ Its plan lies in fake.json in the output folder; every part may be left out:
 Faults: kill, term, segv, hang, close, crash, nan, garbage, silent, fail:CODE, exit:N.
 
 "Training" is a chain in which every loss follows from the one before: a resumed run ends with the numbers of one
-that was never interrupted, or it went wrong. Every step's process id goes to pids.log, to show that no two processes
-ever worked on one run at the same time.
+that was never interrupted, or it went wrong. Every step's process id goes to pids.log, and that of every moment, steps
+or not, to alive.log, to show that no two processes ever worked on one run at the same time.
 """
 
 import argparse
 import ctypes
-import fcntl
 import json
 import os
 import shutil
@@ -24,8 +23,9 @@ import time
 import zipfile
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
+from app.processes import hold_lock
 from worker import protocol
 from worker.protocol import Exit
 
@@ -69,6 +69,7 @@ class FakeChild:
         self.pipe = os.fdopen(options.report_fd, "w", buffering=1) if options.report_fd else sys.stdout
         self.stopping = False
         self.step, self.state = self._resumed() if options.resume else (0, START)
+        self._forget_points_after(self.step)
         signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
@@ -97,6 +98,7 @@ class FakeChild:
         if self.plan["fault"] and self.step + 1 == self.plan["at_step"] and self._fault_is_left():
             self.fault(self.plan["fault"])
         self.step, self.state = self.step + 1, following(self.state)
+        self.show_life()
         time.sleep(self.plan["step_seconds"])
         with (self.dir / "pids.log").open("a") as pids:
             pids.write(f"{os.getpid()} {self.step}\n")
@@ -114,7 +116,12 @@ class FakeChild:
     def rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.stopping:
+            self.show_life()
             time.sleep(0.01)
+
+    def show_life(self) -> None:
+        with (self.dir / "alive.log").open("a") as alive:
+            alive.write(f"{os.getpid()}\n")
 
     def fault(self, name: str) -> None:
         kind, _, detail = name.partition(":")
@@ -161,6 +168,14 @@ class FakeChild:
         step, state = json.loads(saved.read_text()) if saved.exists() else (0, START)
         return step, state
 
+    def _forget_points_after(self, step: int) -> None:
+        """As the real one does: steps that are made again are not written twice."""
+        path = self.dir / "metrics.jsonl"
+        if path.exists():
+            lines = path.read_text().splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+            path.write_text("".join(kept))
+
     def finish(self) -> int:
         self.say(protocol.Stage(name="saving"))
         folder = self.dir / "artifacts"
@@ -195,15 +210,11 @@ def tie_to_parent(parent: int) -> None:
         os._exit(Exit.ORPHANED)
 
 
-def lock(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+def lock(path: Path) -> IO[str]:
     for _ in range(20):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.1)
-        else:
-            return fd
+        if held := hold_lock(path):
+            return held
+        time.sleep(0.1)
     os._exit(Exit.LOCKED)
 
 
@@ -216,6 +227,7 @@ def main() -> int:
     parser.add_argument("--dataset-sha256")
     parser.add_argument("--report-fd", type=int)
     parser.add_argument("--parent-pid", type=int)
+    parser.add_argument("--batch-divisor", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     if options.parent_pid:
