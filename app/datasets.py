@@ -18,6 +18,7 @@ from sqlmodel import Session, col, func, select
 from app import dataset_child
 from app.dataset_request import ImportRequest
 from app.db import iso
+from app.disk import sync
 from app.errors import Conflict, Invalid, NotFound
 from app.listing import DEFAULT_LIMIT, Order, Page
 from app.models import Dataset, Run
@@ -71,18 +72,10 @@ def _keep(session: Session, settings: Settings, files: Path, dataset: Dataset) -
     with ExitStack() as undo:
         files.rename(target)
         undo.callback(shutil.rmtree, target, ignore_errors=True)
-        _sync(settings.datasets_dir)
+        sync(settings.datasets_dir)
         session.commit()
         undo.pop_all()
     return dataset
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def local_file(settings: Settings, path: str) -> Path:

@@ -1,5 +1,6 @@
 """SQLite as this program speaks to it: WAL, BEGIN IMMEDIATE for writers, a deferred BEGIN for readers, UTC times."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,14 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import DateTime, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
+
+from app.errors import DiskFull, Unavailable
 
 # SQLite's largest integer: a longer number names no row.
 MAX_ID = 2**63 - 1
 
 # A writer waits this long for another before it gives up; longer than any transaction of ours.
 BUSY_TIMEOUT_MS = 10_000
+
+# What SQLite says of a file that cannot be written or read now, and nobody's request is to blame for.
+REFUSALS = {
+    sqlite3.SQLITE_BUSY: "The database is busy: another process holds its lock. Nothing was stored; try again.",
+    sqlite3.SQLITE_LOCKED: "The database is busy: another process holds its lock. Nothing was stored; try again.",
+    sqlite3.SQLITE_IOERR: "The disk of the database reports an error: nothing was stored. See the system's log.",
+    sqlite3.SQLITE_READONLY: "The database may only be read: nothing was stored. See the rights of its file and disk.",
+    sqlite3.SQLITE_CANTOPEN: "The database cannot be opened: nothing was stored. See its folder's rights and room.",
+}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -64,15 +77,50 @@ class Database:
         self.write.dispose()
 
 
+def file_of(url: str) -> Path:
+    """The file of an SQLite URL."""
+    return Path(url.removeprefix("sqlite:///")).absolute()
+
+
+def refusal(error: BaseException | None) -> Unavailable | None:
+    """What a request is answered with when SQLite cannot do its part; None for a fault of ours."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return None
+    code = error.sqlite_errorcode & 0xFF  # the extended codes carry more in the higher bits
+    if code == sqlite3.SQLITE_FULL:
+        return DiskFull()
+    return Unavailable(REFUSALS[code]) if code in REFUSALS else None
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Has what SQLite says against a database be one sentence, for a command that cannot go on without it."""
+    try:
+        yield
+    except DatabaseError as error:
+        reason = refusal(error.orig) or Unavailable(f"The database {file_of(url)} cannot be used: {error.orig}.")
+        raise reason from error
+
+
 def connect(url: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """Open the database at an SQLite URL, making its folder; the tables are the migrations' business."""
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        file_of(url).parent.mkdir(parents=True, exist_ok=True)
     # Threads are what bounds the connections: a page that asks with two sessions must never wait for itself.
     engine = create_engine(url, max_overflow=-1)
     event.listen(engine, "connect", partial(_on_connect, busy_timeout_ms))
     event.listen(engine, "begin", _on_begin)
     return Database(write=engine, read=engine.execution_options(sqlite_begin="BEGIN"))
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A database for as long as the block runs."""
+    database = connect(url)
+    try:
+        yield database
+    finally:
+        database.dispose()
 
 
 def _on_connect(busy_timeout_ms: int, connection: Any, _: Any) -> None:

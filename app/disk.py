@@ -1,11 +1,15 @@
-"""What the data folder takes on the disk, and what is left."""
+"""What the data folder takes on the disk, and what is left; what is on it for good, and what goes."""
 
+import errno
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.settings import Settings
+
+# What the system says of a disk, or of a person's share of it, that has no room left.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,15 @@ def folder_size(folder: Path | str) -> int:
             return sum(_size(entry) for entry in entries)
     except FileNotFoundError:
         return 0
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's list of names, outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _size(entry: os.DirEntry[str]) -> int:

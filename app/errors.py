@@ -7,6 +7,7 @@ TuneboardError (500)
 |-- WrongMediaType (415)
 |-- Invalid (422)      carries the fields that are wrong
 `-- Unavailable (503)  nothing was stored, try again
+    `-- DiskFull       later, when there is room
 """
 
 from dataclasses import dataclass, field
@@ -65,8 +66,21 @@ class Invalid(TuneboardError):
 
 
 class Unavailable(TuneboardError):
+    """`retry_after`: in how many seconds another try may help."""
+
     status = 503
     title = "Not available right now"
+    retry_after = 2
+
+
+class DiskFull(Unavailable):
+    """Somebody has to make room first."""
+
+    title = "The disk is full"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__("The disk is full: nothing was stored. Delete finished runs or data sets, then try again.")
 
 
 @dataclass(frozen=True)

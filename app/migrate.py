@@ -1,30 +1,116 @@
-"""Bring the database file to the newest schema; the migrations travel with the program."""
+"""Bring the database file to the newest schema; the migrations travel with the program.
+
+What has rows is copied first. The migrations run in one transaction: either the schema is new, or nothing happened.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import inspect, literal, select, table
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import Database, connect
+from app import snapshot
+from app.db import Database, file_of, opened
+from app.errors import Conflict
 from app.settings import ROOT, Settings
+
+MIGRATIONS = ROOT / "migrations"
+# Copies of the database from before a migration; older ones go.
+KEPT = 3
+# Tables that hold what a person would miss.
+PRECIOUS = ("dataset", "experiment", "run")
 
 
 def upgrade(settings: Settings) -> None:
-    """Create or upgrade the database; does nothing to one that is current."""
-    database = connect(settings.database)
-    database.read.connect().close()  # a first connection makes the file and switches it to WAL, for good
-    database.dispose()
-    command.upgrade(_config(settings.database), "head")
+    """Create or upgrade the database; does nothing to one that is current.
+
+    For one process at a time: see app.up.prepare. Raises Conflict, with the database as it was, for a schema that is
+    newer than this program or a migration that fails.
+    """
+    with opened(settings.database) as database:
+        found = revision(database)  # a first connection makes the file and switches it to WAL, for good
+        refuse_newer(settings, found)
+        if found == head():
+            return
+        has_rows = found is not None and _has_rows(database)
+    copy = _copy(settings) if has_rows else None
+    with _explained(settings, found, copy):
+        command.upgrade(_config(settings.database), "head")
+
+
+def refuse_newer(settings: Settings, found: str | None) -> None:
+    """Raises Conflict for a schema that this program does not know: a newer one wrote it."""
+    if found is not None and found not in _known():
+        raise Conflict(
+            f"The database {file_of(settings.database)} was written by a newer Tuneboard (schema {found}; this one "
+            f"knows up to {head()}): start that version, or restore a backup from before."
+        )
 
 
 def is_current(database: Database) -> bool:
+    return revision(database) == head()
+
+
+def revision(database: Database) -> str | None:
+    """The schema that the file has; None for an empty one."""
     with database.read.connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    return revision == ScriptDirectory.from_config(_config("")).get_current_head()
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """The schema that this program works with."""
+    newest = ScriptDirectory.from_config(_config("")).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config("")).walk_revisions()}
+
+
+def _has_rows(database: Database) -> bool:
+    with database.read.connect() as connection:
+        tables = set(inspect(connection).get_table_names()).intersection(PRECIOUS)
+        return any(connection.execute(select(literal(1)).select_from(table(name)).limit(1)).first() for name in tables)
+
+
+def _copy(settings: Settings) -> Path:
+    """`backups/before-REVISION-N.db`, N counting on; only the newest few are kept."""
+    settings.backups_dir.mkdir(exist_ok=True)
+    earlier = sorted(settings.backups_dir.glob("before-*-*.db"), key=_number)
+    number = _number(earlier[-1]) + 1 if earlier else 1
+    made = settings.backups_dir / f"before-{head()}-{number}.db"
+    snapshot.take(file_of(settings.database), made)
+    for old in [*earlier, made][:-KEPT]:
+        old.unlink(missing_ok=True)
+    return made
+
+
+def _number(copy: Path) -> int:
+    number = copy.stem.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+@contextmanager
+def _explained(settings: Settings, found: str | None, copy: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, CommandError, RuntimeError) as error:
+        kept = f"; a copy of it is {copy}" if copy else ""
+        raise Conflict(
+            f"The database {file_of(settings.database)} could not be brought from schema {found} to {head()}: "
+            f"{error}. It is as it was{kept}. Start the version that wrote it, and report this."
+        ) from error
 
 
 def _config(url: str) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return config

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         return self.data_dir / "baselines"
 
     @property
+    def backups_dir(self) -> Path:
+        """What `tuneboard backup` and migrations put aside."""
+        return self.data_dir / "backups"
+
+    @property
     def downloads_dir(self) -> Path:
         """Base models that came from the hub."""
         return self.data_dir / "models"

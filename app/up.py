@@ -11,7 +11,7 @@ from typing import Any
 
 from app import broker, datasets
 from app.address import listen, url
-from app.db import connect
+from app.db import explained, opened
 from app.errors import Conflict, Unavailable
 from app.migrate import upgrade
 from app.processes import exclusive, waiting_lock
@@ -67,13 +67,11 @@ def make_data_dir(settings: Settings) -> None:
 def prepare(settings: Settings) -> None:
     """A current database and the bundled data set; one process at a time, the others wait for it."""
     make_data_dir(settings)
-    with waiting_lock(settings.data_dir / "prepare.lock"):
+    with waiting_lock(settings.data_dir / "prepare.lock"), explained(settings.database):
         upgrade(settings)
-        database = connect(settings.database)
-        with database.writing() as session:
+        with opened(settings.database) as database, database.writing() as session:
             datasets.sweep(session, settings)
             datasets.ensure_sample(session, settings)
-        database.dispose()
 
 
 def announcer(settings: Settings, say: Callable[[str], None]) -> Callable[[], None]:

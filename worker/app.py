@@ -16,7 +16,8 @@ from celery import signals
 from celery.platforms import SecurityWarning
 
 from app.db import connect
-from app.migrate import is_current
+from app.errors import Conflict
+from app.migrate import is_current, refuse_newer, revision
 from app.queue import QUEUE, celery_app
 from app.settings import Settings
 from worker import device, sweeper
@@ -49,6 +50,9 @@ def main() -> int:
         log.info("worker %s: %s", context.name, found.name)
         with sweeper.running(context, found):
             return _work(context)
+    except Conflict as refused:
+        log.error("%s", refused)  # noqa: TRY400 - a sentence for whoever runs the machine
+        return 1
     finally:
         context.db.dispose()
 
@@ -83,7 +87,8 @@ def _hang_up_is_terminate(**_: Any) -> None:
 
 
 def _wait_for_schema(context: Context) -> None:
-    """Another process migrates the database; rows of an older schema are not ours to touch."""
+    """Another process migrates the database; rows of another schema are not ours to touch."""
+    refuse_newer(context.settings, revision(context.db))
     if not is_current(context.db):
         log.info("waiting for the database to be migrated: %s", context.settings.database)
     while not is_current(context.db):
