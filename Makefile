@@ -4,7 +4,7 @@ BIN := .venv/bin
 # torch is named beside the rest so that no other package's wish can bring another one.
 INSTALL := $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt torch==2.13.0 --editable
 
-.PHONY: help demo up test lint bench docs lock clean
+.PHONY: help demo up test lint chaos bench docs lock clean
 
 help:
 	@echo "make demo    install, run the reference study on the bundled sample, show it at http://127.0.0.1:8000"
@@ -12,6 +12,7 @@ help:
 	@echo "make up      start the dashboard, for daily use"
 	@echo "make test    linters, types and all tests; REQUIRE_BROWSER=1 fails where no Chromium is found"
 	@echo "make lint    linters and types only"
+	@echo "make chaos   try to break what is promised, for hours; MINUTES=90 stops then, the next go continues (docs/reliability.md)"
 	@echo "make bench   print the benchmarks' tables"
 	@echo "make docs    write docs/reference.md from the code"
 	@echo "make lock    write constraints.txt from what is installed"
@@ -31,6 +32,9 @@ lint: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: .venv/.test
+	@$(BIN)/python -m tests.chaos$(if $(MINUTES), --minutes $(MINUTES))
 
 bench: .venv/.test
 	@for script in benchmarks/[a-z]*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done

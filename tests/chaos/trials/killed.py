@@ -4,14 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from random import Random
 
 import psutil
 
 from app.status import ENDED
 from tests.chaos import invariants
 from tests.chaos.house import PLAN, House, until
-from tests.chaos.trial import Outcome, Trial
+from tests.chaos.trial import Outcome, Seed, Trial
 
 PROMISED_SECONDS = 60.0
 VICTIMS = ("child", "worker", "both")
@@ -24,7 +23,7 @@ def opened(folder: Path) -> Iterator[Trial]:
         yield lambda random: _trial(house, random)
 
 
-def _trial(house: House, random: Random) -> Outcome:
+def _trial(house: House, random: Seed) -> Outcome:
     victim = random.choice(VICTIMS)
     moment = random.uniform(0, 1.05) * (PLAN["steps"] * PLAN["step_seconds"] + 1.0)
     run_id = house.launch()
