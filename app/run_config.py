@@ -188,6 +188,13 @@ class TrainingConfig(Section):
     eval_steps: int | None = setting(
         None, "Evaluate every", "Steps between held-out losses; empty: once an epoch.", unit="steps", ge=1
     )
+    save_steps: int | None = setting(
+        None,
+        "Save every",
+        "Steps between checkpoints; empty: once a minute and once an epoch, which both hold anyway.",
+        unit="steps",
+        ge=1,
+    )
     early_stopping_patience: int | None = setting(
         None, "Early stopping", "Stop after this many evaluations without a better validation loss.", ge=1
     )

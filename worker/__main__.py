@@ -12,17 +12,23 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from app.errors import Invalid
 from app.processes import die_with, hold_lock
 from app.run_config import RunConfig, parse
 from worker import threads
+from worker.finetune.errors import MISSING_LIBRARY, FinetuneError, Stopped, explain
 from worker.protocol import Exit
 from worker.reporting import ConsoleReporter, PipeReporter
+
+if TYPE_CHECKING:
+    from worker.finetune.pipeline import Outcome
 
 LOCK_SECONDS = 2.0  # a process that is being killed may hold the lock for a moment
 
@@ -61,6 +67,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--lock", type=Path, help="hold an exclusive lock on this file")
     parser.add_argument("--parent-pid", type=int, help="end when the parent ends")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
+    parser.add_argument(
+        "--batch-divisor", type=int, default=1, help="cut each batch into so many: the same rows a step, less memory"
+    )
     return parser
 
 
@@ -72,15 +81,17 @@ def _locked(path: Path) -> IO[str] | None:
 
 
 def _tell_of_the_unexpected(reporter: ConsoleReporter | PipeReporter) -> None:
-    """Whatever nobody foresaw ends with a failure event too; the traceback is printed, and so reaches no page.
+    """Whatever nobody caught ends with a failure event too; the traceback is printed, and so reaches no page.
 
-    Python then exits with 1, which is Exit.FAILED.
+    Python then exits with 1, which is Exit.FAILED. The event comes first: where memory is short, printing may fail.
     """
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.__excepthook__(kind, error, trace)
         hint = "Retry the run; if it fails again, report it with output.log from the run's folder."
-        reporter.failure("unexpected", "Something went wrong", f"{kind.__name__}: {error}", hint)
+        unknown = FinetuneError("unexpected", "Something went wrong", f"{kind.__name__}: {error}", hint)
+        known = explain(error) or unknown
+        reporter.failure(known.code, known.title, known.detail, known.hint)
+        sys.__excepthook__(kind, error, trace)
 
     sys.excepthook = hook
 
@@ -89,12 +100,9 @@ def _run(
     config: RunConfig, options: argparse.Namespace, reporter: ConsoleReporter | PipeReporter, stop: threading.Event
 ) -> int:
     _prepare_environment()
-    import worker.finetune.scoring  # noqa: F401 - slow, and later it would keep a request to stop waiting
-    from worker.finetune.errors import FinetuneError, Stopped
-    from worker.finetune.pipeline import finetune
-
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
+        finetune = _load_libraries()
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
         outcome = finetune(
             config,
             model_path=options.model,
@@ -104,6 +112,7 @@ def _run(
             model_commit=options.model_commit,
             dataset_sha256=options.dataset_sha256,
             resume=options.resume,
+            batch_divisor=options.batch_divisor,
             reporter=reporter,
         )
     except Stopped:
@@ -114,6 +123,18 @@ def _run(
         return Exit.FAILED
     reporter.result(outcome.results, outcome.resources)
     return Exit.DONE
+
+
+def _load_libraries() -> Callable[..., "Outcome"]:
+    """The training, with all it imports. A library that does not fit another one fails in many ways, and none of
+    them is the run's fault."""
+    try:
+        import worker.finetune.scoring  # noqa: F401 - slow, and later it would keep a request to stop waiting
+        from worker.finetune.pipeline import finetune
+    except (ImportError, OSError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+        traceback.print_exc()
+        raise explain(error) or replace(MISSING_LIBRARY, detail=f"{type(error).__name__}: {error}") from error
+    return finetune
 
 
 def _prepare_environment() -> None:

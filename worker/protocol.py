@@ -71,6 +71,12 @@ class BaselineMeasured(Message):
     metrics: dict[str, float | None]
 
 
+class Alive(Message):
+    """Work goes on, with nothing to tell of it: a long evaluation, the loading of a large model."""
+
+    event: Literal["alive"] = "alive"
+
+
 class Result(Message):
     """`results` and `resources` of the run, in the API's shape."""
 
@@ -96,7 +102,7 @@ class Failure(Message):
 
 
 Event = Annotated[
-    Stage | Progress | Points | Log | Warn | Environment | BaselineMeasured | Result | Downloaded | Failure,
+    Stage | Progress | Points | Log | Warn | Environment | BaselineMeasured | Alive | Result | Downloaded | Failure,
     Field(discriminator="event"),
 ]
 _event: TypeAdapter[Event] = TypeAdapter(Event)

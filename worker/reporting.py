@@ -23,14 +23,24 @@ class _Stoppable:
 
 
 class PipeReporter(_Stoppable):
-    """Events as JSON lines on a file descriptor."""
+    """Events as JSON lines on a file descriptor, from any thread."""
+
+    ALIVE_SECONDS = 1.0  # between two words that only say that work goes on
 
     def __init__(self, descriptor: int, stop: threading.Event) -> None:
         super().__init__(stop)
         self._pipe = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        self._lock = threading.Lock()
+        self._said_at = 0.0
 
     def _send(self, event: protocol.Message) -> None:
-        self._pipe.write(event.model_dump_json() + "\n")
+        with self._lock:
+            self._pipe.write(event.model_dump_json() + "\n")
+            self._said_at = time.monotonic()
+
+    def alive(self) -> None:
+        if time.monotonic() > self._said_at + self.ALIVE_SECONDS:
+            self._send(protocol.Alive())
 
     def stage(self, name: str) -> None:
         self._send(protocol.Stage(name=name))
@@ -103,6 +113,9 @@ class ConsoleReporter(_Stoppable):
 
     def baseline(self, key: str, metrics: Mapping[str, float | None]) -> None:
         self._say(f"base measured ({key})")
+
+    def alive(self) -> None:
+        pass
 
     def result(self, results: dict[str, Any], resources: dict[str, Any]) -> None:
         for name, change in results["improvement"].items():

@@ -11,10 +11,12 @@ adapter       LoRA                              writers        the form of a mod
 running       the training stage                training       the loop
 learner       one optimizer step                optimizer      optimizer and schedule
 checkpoint    state on disk                     tree           nested state as JSON and tensors
+whole         folders that are whole or not there            randomness     what dropout draws from next
+offer         what a training that diverged still has to give
 evaluation    perplexity, BLEU, ROUGE-L         likelihood, generation, scoring   the three it is made of
 baseline      the base's stored measurement     keys           what may be ranked with what
 memory        peak and mean                     device         where and in which type
 results       the API's shape                   artifacts      the files that remain
 environment   what it takes to repeat a run     packing, recomputation   two savings, each only where it pays
-errors        what a person can act on          reporter       who listens
+errors        what a person can act on          reporter, pulse   who listens, and that it is told
 """

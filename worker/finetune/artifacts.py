@@ -1,7 +1,7 @@
 """The files that a run leaves: adapter.zip, config.json, metrics.jsonl, predictions.jsonl and their manifest."""
 
-import io
 import json
+import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,7 +9,8 @@ from typing import Any
 
 from safetensors.torch import save as to_safetensors
 
-from worker.finetune.adapter import adapter_json, adapter_state
+from worker.finetune.adapter import Tensors, adapter_json
+from worker.finetune.evaluation import finite
 from worker.finetune.keys import file_hash
 
 MEDIA_TYPES = {".zip": "application/zip", ".json": "application/json", ".jsonl": "application/jsonl"}
@@ -22,48 +23,55 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 class Curves:
     """metrics.jsonl, a line a point, written as the points come; a resumed run drops what its checkpoint never saw."""
 
-    def __init__(self, path: Path, *, keep_through: int | None) -> None:
+    def __init__(self, path: Path, *, keep: int) -> None:
+        """Go on after the first `keep` bytes, as `sync` told them; where fewer are left, after the last whole line."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = _through(path, keep_through) if keep_through is not None and path.exists() else []
-        path.write_text("".join(kept))
+        with path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read(keep).rfind(b"\n") + 1)
         self._path = path
 
     def add(self, step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None:
-        points = [{"name": name, "step": step, "epoch": epoch, "time": time, "value": v} for name, v in values.items()]
+        place = {"step": step, "epoch": epoch, "time": time}
+        points = [{"name": n, **place, "value": None if v is None else finite(v)} for n, v in values.items()]
         with self._path.open("a") as file:
-            file.writelines(json.dumps(point) + "\n" for point in points)
+            file.write("".join(json.dumps(point, allow_nan=False) + "\n" for point in points))
+
+    def sync(self) -> int:
+        """Have every point on disk; answers their length in bytes."""
+        with self._path.open("rb") as file:
+            os.fsync(file.fileno())
+            return os.fstat(file.fileno()).st_size
 
 
-def _through(path: Path, step: int) -> list[str]:
-    lines = path.read_text().splitlines(keepends=True)
-    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-
-
-def write_adapter(path: Path, model: Any) -> None:
+def write_adapter(path: Path, model: Any, state: Tensors) -> None:
     """What peft's `from_pretrained` reads, in one archive; the base is named by its id."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         config = json.dumps(adapter_json(model), indent=2, default=str) + "\n"
         archive.writestr(zipfile.ZipInfo("adapter_config.json", _ZIP_TIME), config)
-        tensors = io.BytesIO(to_safetensors(adapter_state(model), metadata={"format": "pt"}))
-        archive.writestr(zipfile.ZipInfo("adapter_model.safetensors", _ZIP_TIME), tensors.getvalue())
+        tensors = to_safetensors(state, metadata={"format": "pt"})
+        archive.writestr(zipfile.ZipInfo("adapter_model.safetensors", _ZIP_TIME), tensors)
 
 
 def write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        file.writelines(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
 
 
-def write_manifest(folder: Path) -> None:
-    """Every artifact with its size and hash, written last: what is listed is whole."""
-    write_json(folder / MANIFEST, [_entry(p) for p in sorted(folder.iterdir()) if p.name != MANIFEST])
+def write_manifest(folder: Path, *, steps: Mapping[str, int] | None = None) -> None:
+    """Every artifact with its size and hash, written last: what is listed is whole. `steps` names the step that a
+    file is of, where that is not the end of the run."""
+    files = [path for path in sorted(folder.iterdir()) if path.name != MANIFEST]
+    write_json(folder / MANIFEST, [_entry(path, (steps or {}).get(path.name)) for path in files])
 
 
-def _entry(path: Path) -> dict[str, Any]:
-    return {
+def _entry(path: Path, step: int | None) -> dict[str, Any]:
+    of_step = {} if step is None else {"step": step}
+    return of_step | {
         "name": path.name,
         "size_bytes": path.stat().st_size,
         "sha256": file_hash(path),

@@ -2,12 +2,15 @@
 
 import json
 import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from worker.finetune.errors import explained
 from worker.finetune.evaluation import Measurement, Metrics
+from worker.finetune.whole import sync
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,17 @@ class Baseline:
     plain: Metrics | None
 
 
+# A process that was killed while it stored one leaves it; nobody takes this long to write a file.
+STALE_SECONDS = 3600.0
+
+
 def load(folder: Path, key: str) -> Baseline | None:
+    """None where there is none, or none that can be read: then the base is measured again."""
     try:
         value: dict[str, Any] = json.loads((folder / f"{key}.json").read_text())
-    except FileNotFoundError:
+        return Baseline(Measurement.from_json(value), value["plain"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return Baseline(Measurement.from_json(value), value["plain"])
 
 
 def store(folder: Path, key: str, baseline: Baseline) -> None:
@@ -32,5 +40,17 @@ def store(folder: Path, key: str, baseline: Baseline) -> None:
     with explained("storing the base model's measurement"):
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{key}.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(value))
-        temporary.rename(folder / f"{key}.json")
+        try:
+            temporary.write_text(json.dumps(value))
+            sync(temporary)
+            temporary.rename(folder / f"{key}.json")
+        finally:
+            temporary.unlink(missing_ok=True)
+        _remove_stale(folder)
+
+
+def _remove_stale(folder: Path) -> None:
+    for left in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - STALE_SECONDS:
+                left.unlink()

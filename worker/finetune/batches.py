@@ -38,6 +38,12 @@ class Plan:
         return steps / self.steps_per_epoch
 
 
+def split(batch: Sequence[int], divisor: int) -> list[Sequence[int]]:
+    """A batch as `divisor` smaller ones, or fewer where it has not the rows: the same rows in as many more passes."""
+    size = math.ceil(len(batch) / divisor)
+    return [batch[start : start + size] for start in range(0, len(batch), size)]
+
+
 def make_plan(lengths: Sequence[int], training: TrainingConfig) -> Plan:
     batches = math.ceil(len(lengths) / training.per_device_train_batch_size)
     per_epoch = math.ceil(batches / training.gradient_accumulation_steps)

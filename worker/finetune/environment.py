@@ -16,7 +16,7 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def environment(job: Prepared, model_commit: str | None) -> dict[str, Any]:
+def environment(job: Prepared, model_commit: str | None, batch_divisor: int) -> dict[str, Any]:
     base = job.base
     return {
         "tuneboard": __version__,
@@ -29,6 +29,7 @@ def environment(job: Prepared, model_commit: str | None) -> dict[str, Any]:
         "hashes": job.hashes,
         "prompt_template": job.template.kind,
         "gradient_checkpointing": job.recompute,
+        **({"batch_divisor": batch_divisor} if batch_divisor > 1 else {}),
         "quantization": {
             "method": job.config.quantization.method,
             # BitsAndBytesConfig(llm_int8_skip_modules=...) of whoever loads the base as this run did; null: the default

@@ -33,6 +33,7 @@ class _StopRequested(StoppingCriteria):  # type: ignore[misc]
         self.reporter = reporter
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        self.reporter.alive()
         stop = self.reporter.stop_requested()
         return torch.full((input_ids.shape[0],), stop, device=input_ids.device, dtype=torch.bool)
 
@@ -51,7 +52,7 @@ def generate(
         batch = [questions[i] for i in order[:size]]
         try:
             texts = _answers(model, batch, decoding, tokenizer, reporter)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if size == 1 or not is_out_of_memory(error):
                 raise
             size = max(1, size // 2)

@@ -8,23 +8,27 @@ from typing import Any
 import torch
 
 from app.run_config import TrainingConfig
-from worker.finetune import checkpoint
 from worker.finetune.adapter import adapter_state, restore_adapter
 from worker.finetune.batches import IGNORED, Batch
 from worker.finetune.device import autocast
-from worker.finetune.errors import FinetuneError, Stopped
+from worker.finetune.errors import Stopped
 from worker.finetune.likelihood import token_nll
 from worker.finetune.optimizer import make_optimizer, make_scheduler
+from worker.finetune.randomness import random_state, restore_random_state
 from worker.finetune.reporter import Reporter, check_stop
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimizer step saw: `grad_norm` before clipping, `learning_rate` as it was used."""
+    """What one optimizer step saw: `grad_norm` before clipping, `learning_rate` as it was used.
+
+    `diverged`: loss or gradient was no finite number, and the weights are those from before.
+    """
 
     loss: float
     grad_norm: float
     learning_rate: float
+    diverged: bool = False
 
 
 class Learner:
@@ -45,18 +49,19 @@ class Learner:
         A stop in mid-step takes back what was drawn from the random state, so that the step can be done again.
         """
         self.model.train()
-        before = checkpoint.random_state()
+        before = random_state()
         try:
             loss = self._accumulate(batches, reporter)
         except Stopped:
             self.optimizer.zero_grad(set_to_none=True)
-            checkpoint.restore_random_state(before)
+            restore_random_state(before)
             raise
         self.scaler.unscale_(self.optimizer)
         limit = self.training.max_grad_norm or math.inf
         grad_norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, limit))
-        self._check_finite(loss, grad_norm)
         rate = float(self.scheduler.get_last_lr()[0])
+        if not self._is_usable(loss, grad_norm):
+            return Step(loss, grad_norm, rate, diverged=True)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.scheduler.step()
@@ -75,16 +80,13 @@ class Learner:
             total += summed.detach()
         return float(total) / tokens
 
-    def _check_finite(self, loss: float, grad_norm: float) -> None:
+    def _is_usable(self, loss: float, grad_norm: float) -> bool:
         # An overflow of scaled float16 gradients is expected now and then: the scaler skips that step.
-        if math.isfinite(loss) and (math.isfinite(grad_norm) or self.scaler.is_enabled()):
-            return
-        raise FinetuneError(
-            "nan_loss",
-            "Training diverged",
-            f"The loss of a step was {loss} and its gradient norm {grad_norm}: the adapter is beyond repair.",
-            "Lower training.learning_rate, lengthen warmup_steps, or use a max_grad_norm of 1 or less.",
-        )
+        return math.isfinite(loss) and (math.isfinite(grad_norm) or self.scaler.is_enabled())
+
+    def is_finite(self) -> bool:
+        """Whether every weight that is trained is a number: an update can go beyond them though its loss did not."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -92,7 +94,7 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "random": checkpoint.random_state(),
+            "random": random_state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -100,4 +102,4 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.scaler.load_state_dict(state["scaler"])
-        checkpoint.restore_random_state(state["random"])
+        restore_random_state(state["random"])

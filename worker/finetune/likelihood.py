@@ -52,7 +52,7 @@ def likelihood(
         batch = [examples[i] for i in order[:take]]
         try:
             sums, counts = _score(model, pad(batch, pad_id), dtype)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if take == 1 or not is_out_of_memory(error):
                 raise
             limit //= 2

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.run_config import RunConfig
 from worker.finetune import artifacts, baseline, writers
+from worker.finetune.adapter import adapter_state
 from worker.finetune.environment import environment
 from worker.finetune.errors import explained
 from worker.finetune.evaluation import HeldOut, Measurement, measure
@@ -14,6 +15,7 @@ from worker.finetune.reporter import Reporter, check_stop
 from worker.finetune.results import predictions, resources, results
 from worker.finetune.running import Clock, train_adapter
 from worker.finetune.training import Training
+from worker.finetune.whole import whole_folder
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,31 @@ def finetune(
     model_commit: str | None = None,
     dataset_sha256: str | None = None,
     resume: bool = False,
+    batch_divisor: int = 1,
 ) -> Outcome:
     """Fine-tune the model in `model_path` on the rows in `rows_path`; everything is written below `output_dir`.
 
     Raises FinetuneError for what a person can mend, and Stopped when the reporter asked to stop. With `resume` the
-    training goes on from its last whole checkpoint, to the same result.
+    training goes on from its last whole checkpoint, to the same result. A `batch_divisor` cuts each batch into that
+    many smaller ones: the same rows in each step, in less memory.
     """
     clock = Clock()
     reporter.stage("preparing")
     job = prepare(config, model_path=model_path, rows_path=rows_path, dataset_sha256=dataset_sha256, reporter=reporter)
-    used = environment(job, model_commit)
+    used = environment(job, model_commit, batch_divisor)
     reporter.environment(used)
     reporter.stage("baseline")
     base = _measure_base(job, baselines_dir or output_dir / "baselines", clock, reporter)
     reporter.stage("training")
-    run = train_adapter(job, base.measurement, output_dir=output_dir, resume=resume, clock=clock, reporter=reporter)
+    run = train_adapter(
+        job,
+        base.measurement,
+        output_dir=output_dir,
+        resume=resume,
+        batch_divisor=batch_divisor,
+        clock=clock,
+        reporter=reporter,
+    )
     reporter.stage("evaluating")
     tuned = _measure_tuned(job, run, clock, reporter)
     reporter.stage("saving")
@@ -81,7 +93,8 @@ def _measure_tuned(job: Prepared, run: Training, clock: Clock, reporter: Reporte
     model = run.learner.model
     with clock.evaluating(), explained("evaluating the fine-tuned model"):
         tuned = _measure(job, model, writers.tuned_writer(model, job.base.dtype), job.held_out, reporter)
-    run.points(run.done.step, run.epoch, run.done.seconds, tuned.series)
+    with explained("writing the curves"):
+        run.points(run.done.step, run.epoch, run.done.seconds, tuned.series)
     return tuned
 
 
@@ -95,10 +108,9 @@ def _measure(job: Prepared, model: Any, writer: Any, rows: HeldOut, reporter: Re
 def _save(
     output_dir: Path, job: Prepared, run: Training, *, predictions: list[dict[str, Any]], environment: dict[str, Any]
 ) -> None:
-    folder = output_dir / "artifacts"
-    with explained("saving the artifacts"):
-        folder.mkdir(parents=True, exist_ok=True)
-        artifacts.write_adapter(folder / "adapter.zip", run.learner.model)
+    model = run.learner.model
+    with explained("saving the artifacts"), whole_folder(output_dir / "artifacts") as folder:
+        artifacts.write_adapter(folder / "adapter.zip", model, adapter_state(model))
         artifacts.write_json(folder / "config.json", job.config.model_dump(mode="json"))
         artifacts.write_json(folder / "environment.json", environment)
         artifacts.write_lines(folder / "predictions.jsonl", predictions)

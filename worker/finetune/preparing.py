@@ -12,6 +12,7 @@ from worker.finetune.errors import FinetuneError
 from worker.finetune.evaluation import HeldOut, held_out
 from worker.finetune.generation import Decoding
 from worker.finetune.model import Base, check_context, load_base, load_config, load_tokenizer, stop_ids
+from worker.finetune.pulse import pulse
 from worker.finetune.reporter import Reporter, check_stop
 from worker.finetune.selection import Numbered, Selection, select
 from worker.finetune.tokens import Example, encode
@@ -65,13 +66,14 @@ def prepare(
     if template.kind == "chat":
         plain_template = make_template("plain", tokenizer, stops)
         plain = _held_out(config, selection.held_out, plain_template, tokenizer, reporter)
-    base = _load(config, model_path, stops, reporter)
-    hashes = {
-        "dataset": dataset_sha256 or keys.file_hash(rows_path),
-        "tokenizer": keys.tokenizer_hash(tokenizer),
-        "template": template.identity,
-        "weights": keys.weights_hash(model_path),
-    }
+    with pulse(reporter):
+        base = _load(config, model_path, stops, reporter)
+        hashes = {
+            "dataset": dataset_sha256 or keys.file_hash(rows_path),
+            "tokenizer": keys.tokenizer_hash(tokenizer),
+            "template": template.identity,
+            "weights": keys.weights_hash(model_path),
+        }
     made = keys.make_keys(config, held_out=[number for number, _ in selection.held_out], base=base, **hashes)
     # Padding is masked by position, so any id will do; a tokenizer's own may lie beyond the model's embeddings.
     decoding = Decoding(config.evaluation.max_new_tokens, stops, template.end_id, base.dtype)

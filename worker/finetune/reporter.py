@@ -27,6 +27,9 @@ class Reporter(Protocol):
     def baseline(self, key: str, metrics: Mapping[str, float | None]) -> None:
         """Which base measurement the run goes by, new or stored."""
 
+    def alive(self) -> None:
+        """Work goes on, with nothing to tell of it. Cheap, and to be said often: who is silent too long is ended."""
+
     def stop_requested(self) -> bool: ...
 
 
@@ -54,10 +57,15 @@ class Silent:
     def baseline(self, key: str, metrics: Mapping[str, float | None]) -> None:
         pass
 
+    def alive(self) -> None:
+        pass
+
     def stop_requested(self) -> bool:
         return False
 
 
 def check_stop(reporter: Reporter) -> None:
+    """Between two pieces of work, each of seconds at most: says that it goes on, and hears that it should not."""
+    reporter.alive()
     if reporter.stop_requested():
         raise Stopped

@@ -1,25 +1,26 @@
 """The training stage of a run: adapter on, the loop, and held-out losses on the way."""
 
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from worker.finetune import checkpoint, packing, recomputation
+from worker.finetune import checkpoint, offer, packing, recomputation
 from worker.finetune.adapter import attach
 from worker.finetune.artifacts import Curves
 from worker.finetune.batches import make_plan
+from worker.finetune.errors import Diverged
 from worker.finetune.evaluation import Measurement, finite, perplexity
 from worker.finetune.learner import Learner
 from worker.finetune.likelihood import likelihood
-from worker.finetune.memory import measured
+from worker.finetune.memory import MemoryUse, measured
 from worker.finetune.preparing import Prepared
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example
-from worker.finetune.training import Training, train
-
-Points = Callable[[int, float, float, Mapping[str, float | None]], None]
+from worker.finetune.training import Points, Training, train
 
 
 @dataclass
@@ -37,58 +38,110 @@ class Clock:
             self.evaluation += time.monotonic() - began
 
 
+@dataclass(frozen=True)
+class _Told:
+    """Points on their way: first into the file, then to whoever listens."""
+
+    curves: Curves
+    reporter: Reporter
+
+    def __call__(self, step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None:
+        self.curves.add(step, epoch, time, values)
+        self.reporter.points(step, epoch, time, values)
+
+    def sync(self) -> int:
+        return self.curves.sync()
+
+
 def train_adapter(
-    job: Prepared, base: Measurement, *, output_dir: Path, resume: bool, clock: Clock, reporter: Reporter
+    job: Prepared,
+    base: Measurement,
+    *,
+    output_dir: Path,
+    resume: bool,
+    batch_divisor: int,
+    clock: Clock,
+    reporter: Reporter,
 ) -> Training:
-    """Attach a fresh adapter to the base and train it; curves begin with the base's own measurement, at step 0."""
-    training = job.config.training
-    plan = make_plan([len(example) for example in job.train], training)
-    model = attach(job.base.model, job.config)
-    if training.packing:
-        packing.check_exact(model, job.train, job.decoding.pad_id, job.base.dtype)
-    if job.recompute:
-        recomputation.switch_on(model)
+    """Attach a fresh adapter to the base and train it; curves begin with the base's own measurement, at step 0.
+
+    Where it diverges, the adapter of its last checkpoint becomes an artifact, and the error says so.
+    """
+    model = _adapted(job)
     folder = output_dir / "checkpoints"
-    settings = job.config.model_dump_json()
-    state = checkpoint.load_latest(folder) if resume else None
-    if state is not None and state["settings"] != settings:
-        reporter.log("The checkpoint was made with other settings: starting from zero.", "warning")
-        state = None
+    state = _checkpoint(folder, job, reporter) if resume else None
     if state is None:
         checkpoint.discard(folder)
-    learner = Learner(model, training, job.base.dtype, plan.total_steps)
-    points = _points(output_dir, state["done"]["step"] if state else None, reporter)
+    points = _Told(Curves(output_dir / "metrics.jsonl", keep=state["points"] if state else 0), reporter)
     with measured(model.device) as memory:
-        run = Training(
-            learner=learner,
-            examples=job.train,
-            plan=plan,
-            config=training,
-            pad_id=job.decoding.pad_id,
-            checkpoints=folder,
-            settings=settings,
-            memory=memory,
-            reporter=reporter,
-            points=points,
-            evaluate=lambda current: _evaluate(current, job, clock),
-        )
+        run = _training(job, model, folder, points, memory, clock, reporter, batch_divisor)
         if state is not None:
             run.restore(state)
-            reporter.log(f"Continuing after step {run.done.step} of {plan.total_steps}")
+            reporter.log(f"Continuing after step {run.done.step} of {run.plan.total_steps}")
         else:
             points(0, 0.0, 0.0, base.series)
-        train(run)
+        try:
+            train(run)
+        except Diverged as error:
+            raise offer.last_checkpoint(run, output_dir, error) from error
     return run
 
 
-def _points(output_dir: Path, keep_through: int | None, reporter: Reporter) -> Points:
-    curves = Curves(output_dir / "metrics.jsonl", keep_through=keep_through)
+def _adapted(job: Prepared) -> Any:
+    model = attach(job.base.model, job.config)
+    if job.config.training.packing:
+        packing.check_exact(model, job.train, job.decoding.pad_id, job.base.dtype)
+    if job.recompute:
+        recomputation.switch_on(model)
+    return model
 
-    def points(step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None:
-        curves.add(step, epoch, time, values)
-        reporter.points(step, epoch, time, values)
 
-    return points
+def _training(
+    job: Prepared,
+    model: Any,
+    folder: Path,
+    points: Points,
+    memory: MemoryUse,
+    clock: Clock,
+    reporter: Reporter,
+    batch_divisor: int,
+) -> Training:
+    training = job.config.training
+    plan = make_plan([len(example) for example in job.train], training)
+    return Training(
+        learner=Learner(model, training, job.base.dtype, plan.total_steps),
+        examples=job.train,
+        plan=plan,
+        config=training,
+        pad_id=job.decoding.pad_id,
+        checkpoints=folder,
+        identity=_identity(job),
+        memory=memory,
+        reporter=reporter,
+        points=points,
+        evaluate=lambda current: _evaluate(current, job, clock),
+        divisor=batch_divisor,
+    )
+
+
+def _checkpoint(folder: Path, job: Prepared, reporter: Reporter) -> dict[str, Any] | None:
+    """What to go on from, and a word beside the results for each checkpoint that could not be."""
+    found = checkpoint.recover(folder)
+    if found is None:
+        return None
+    after = "from zero, because none is whole" if found.state is None else f"after step {found.step}, from the last one"
+    for damage in found.damaged:
+        reporter.warn(f"The checkpoint of step {damage.step} was damaged ({damage.reason}). Training went on {after}.")
+    if found.state is not None and found.state.get("identity") != _identity(job):
+        reporter.warn("The checkpoint was made with other settings, rows or weights: training started from zero.")
+        return None
+    return found.state
+
+
+def _identity(job: Prepared) -> str:
+    """What two attempts must have in common for one to go on from the other's checkpoint. How many passes a step is
+    cut into is not in it."""
+    return json.dumps([checkpoint.FORMAT, job.config.model_dump(mode="json"), job.hashes], sort_keys=True)
 
 
 def _evaluate(run: Training, job: Prepared, clock: Clock) -> float | None:

@@ -4,17 +4,19 @@ The order of rows is a pure function of the settings (batches.Plan), so the numb
 of a training: a checkpoint that holds it continues exactly where it was.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from app.run_config import TrainingConfig
 from worker.finetune import checkpoint
 from worker.finetune.adapter import Tensors, adapter_state, restore_adapter
-from worker.finetune.batches import Batch, Plan, pack, pad
-from worker.finetune.errors import Stopped, explained
+from worker.finetune.batches import Batch, Plan, pack, pad, split
+from worker.finetune.errors import Diverged, FinetuneError, Stopped, explained
+from worker.finetune.evaluation import finite
 from worker.finetune.learner import Learner, Step
 from worker.finetune.memory import MemoryUse, used_bytes
 from worker.finetune.reporter import Reporter
@@ -32,10 +34,20 @@ class Done:
     tokens: int = 0  # prompt and response, no padding
     rows: int = 0
     epoch_seconds: list[float] = field(default_factory=list)
+    evaluated: int = 0  # the step after which the last evaluation was
     best_loss: float | None = None
     best_step: int = 0
     waited: int = 0  # evaluations since the best
     stopped_early: bool = False
+
+
+class Points(Protocol):
+    """Where the points of curves go."""
+
+    def __call__(self, step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None: ...
+
+    def sync(self) -> int:
+        """Have them on disk; answers a position that a checkpoint holds, to go on from there."""
 
 
 @dataclass
@@ -49,13 +61,15 @@ class Training:
     config: TrainingConfig
     pad_id: int
     checkpoints: Path
-    settings: str  # of the whole run: a checkpoint of others is none of ours
+    identity: str  # of the whole run: a checkpoint of another is none of ours
     memory: MemoryUse
     reporter: Reporter
-    points: Callable[[int, float, float, Mapping[str, float | None]], None]
+    points: Points
     evaluate: Callable[["Training"], float | None]
+    divisor: int = 1  # of each batch: smaller ones, and as many more of them in a step
     done: Done = field(default_factory=Done)
     best: Tensors | None = None
+    saved: tuple[int, int] | None = None  # step and evaluation of the last checkpoint
 
     @property
     def finished(self) -> bool:
@@ -66,48 +80,77 @@ class Training:
         return self.plan.epoch(self.done.step)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, which `save` wrote under the same settings."""
+        """Go on from `state`, which `save` wrote for the same run."""
         self.learner.restore(state["learner"])
         self.done = Done(**state["done"])
         self.best = state["best"]
         self.memory.restore(state["memory"])
+        self.saved = self._position
 
     def save(self) -> None:
+        """Raises Diverged for weights that are no numbers: they are worth nothing, and would push out what is."""
+        if self.saved == self._position:
+            return
+        if not self.learner.is_finite():
+            raise diverged(f"After step {self.done.step} weights of the adapter were no finite numbers.")
         state = {
             "learner": self.learner.state(),
             "done": asdict(self.done),
             "best": self.best,
             "memory": self.memory.state(),
-            "settings": self.settings,
+            "identity": self.identity,
+            "points": self.points.sync(),
         }
         checkpoint.save(self.checkpoints, self.done.step, state)
+        self.saved = self._position
+
+    @property
+    def _position(self) -> tuple[int, int]:
+        return self.done.step, self.done.evaluated
+
+
+def diverged(what: str) -> Diverged:
+    hint = "Lower training.learning_rate, lengthen warmup_steps, or use a max_grad_norm of 1 or less."
+    return Diverged("nan_loss", "Training diverged", what, hint)
 
 
 def train(run: Training) -> None:
     """Train to the end, or until somebody asks to stop (Stopped, with a checkpoint of the last whole step)."""
     saved = time.monotonic()
-    while not run.finished:
+    while True:
         try:
             with explained("training"):
-                _one_step(run)
                 if _evaluation_due(run):
                     _choose(run, run.evaluate(run))
+                if _save_due(run, time.monotonic() - saved):
+                    run.save()
+                    saved = time.monotonic()
+                if run.finished:
+                    break
+                _one_step(run)
         except Stopped:
-            run.save()
+            _keep(run)
             raise
-        epoch_ends = run.done.step % run.plan.steps_per_epoch == 0
-        if run.finished or epoch_ends or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            run.save()
-            saved = time.monotonic()
     if run.config.load_best_model_at_end and run.best is not None:
         run.reporter.log(f"Keeping the adapter of step {run.done.best_step}: the best validation loss.")
         restore_adapter(run.learner.model, run.best)
 
 
+def _keep(run: Training) -> None:
+    """A checkpoint on the way out. Where it fails, the run still ends as it was asked to, and has the one before."""
+    try:
+        run.save()
+    except FinetuneError as error:
+        run.reporter.log(f"No checkpoint was saved on the way out. {error}", "warning")
+
+
 def _one_step(run: Training) -> None:
     began = time.monotonic()
-    rows = [[run.examples[i] for i in batch] for batch in run.plan.step(run.done.step)]
+    batches = [part for batch in run.plan.step(run.done.step) for part in split(batch, run.divisor)]
+    rows = [[run.examples[i] for i in batch] for batch in batches]
     seen = run.learner.step([_join(batch, run) for batch in rows], run.reporter)
+    if seen.diverged:
+        _end_at(run, seen)
     seconds = time.monotonic() - began
     tokens = sum(len(example) for batch in rows for example in batch)
     done = run.done
@@ -120,6 +163,14 @@ def _one_step(run: Training) -> None:
     _report(run, seen, tokens / seconds)
 
 
+def _end_at(run: Training, seen: Step) -> None:
+    """Curves end with a gap at the step that has no numbers."""
+    step = run.done.step + 1
+    values = {"train/loss": finite(seen.loss), "train/grad_norm": finite(seen.grad_norm)}
+    run.points(step, run.plan.epoch(step), run.done.seconds, values)
+    raise diverged(f"The loss of step {step} was {seen.loss:.4g} and its gradient norm {seen.grad_norm:.4g}.")
+
+
 def _join(examples: Sequence[Example], run: Training) -> Batch:
     return pack(examples) if run.config.packing else pad(examples, run.pad_id)
 
@@ -129,7 +180,7 @@ def _report(run: Training, seen: Step, tokens_per_second: float) -> None:
     values = {
         "train/loss": seen.loss,
         "train/learning_rate": seen.learning_rate,
-        "train/grad_norm": seen.grad_norm,
+        "train/grad_norm": finite(seen.grad_norm),  # infinite where a step of float16 was skipped
         "train/tokens_per_second": tokens_per_second,
         "system/memory": float(used_bytes(run.learner.device)),
     }
@@ -138,17 +189,25 @@ def _report(run: Training, seen: Step, tokens_per_second: float) -> None:
 
 
 def _evaluation_due(run: Training) -> bool:
-    """Every `eval_steps`, or once an epoch; always at the end, which may be the best."""
-    every = run.config.eval_steps or run.plan.steps_per_epoch
-    return run.done.step % every == 0 or run.done.step == run.plan.total_steps
+    """Every `eval_steps`, or once an epoch; always at the end, which may be the best. Each once, also after a stop."""
+    step, every = run.done.step, run.config.eval_steps or run.plan.steps_per_epoch
+    return step > run.done.evaluated and (step % every == 0 or step == run.plan.total_steps)
+
+
+def _save_due(run: Training, seconds: float) -> bool:
+    """Every `save_steps` where it is set, every minute, at the end of an epoch and at the end."""
+    step, plan = run.done.step, run.plan
+    by_step = step > 0 and any(step % n == 0 for n in (plan.steps_per_epoch, run.config.save_steps or plan.total_steps))
+    return run.finished or by_step or seconds > CHECKPOINT_SECONDS
 
 
 def _choose(run: Training, validation_loss: float | None) -> None:
     """Remember the best adapter; stop early when nothing better came for long enough."""
+    done, patience = run.done, run.config.early_stopping_patience
+    done.evaluated = done.step
     if validation_loss is None:
         return
-    done, patience = run.done, run.config.early_stopping_patience
-    if done.best_loss is None or validation_loss < done.best_loss:
+    if math.isfinite(validation_loss) and (done.best_loss is None or validation_loss < done.best_loss):
         done.best_loss, done.best_step, done.waited = validation_loss, done.step, 0
         if run.config.load_best_model_at_end:
             run.best = adapter_state(run.learner.model)

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
+
+import pytest
 
 from worker.finetune.artifacts import Curves, write_lines, write_manifest
 
@@ -13,15 +16,25 @@ def lines(path: Path) -> list[tuple[str, int]]:
 
 def test_curves_start_anew_or_drop_what_the_checkpoint_never_saw(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    curves = Curves(path, keep_through=None)
-    for step in (1, 2, 3):
+    curves = Curves(path, keep=0)
+    for step in (1, 2):
         curves.add(step, 0.1, 1.0, {"train/loss": 2.0, "train/grad_norm": None})
+    position = curves.sync()
+    curves.add(2, 0.1, 1.0, {"eval/loss": 3.0})  # at the step of the checkpoint, and after it
     with path.open("a") as file:
         file.write('{"name": "train/loss", "st')  # the process was killed in mid-line
-    Curves(path, keep_through=2)
+    Curves(path, keep=position)
     assert lines(path) == [("train/loss", 1), ("train/grad_norm", 1), ("train/loss", 2), ("train/grad_norm", 2)]
-    Curves(path, keep_through=None)
+    Curves(path, keep=position - 3)  # what the disk lost of it is lost, and never half a line
+    assert lines(path) == [("train/loss", 1), ("train/grad_norm", 1), ("train/loss", 2)]
+    Curves(path, keep=0)
     assert lines(path) == []
+
+
+def test_what_is_no_number_is_null_and_the_json_valid(tmp_path: Path) -> None:
+    Curves(tmp_path / "m", keep=0).add(1, 0.1, 1.0, {"train/loss": math.nan, "train/grad_norm": math.inf})
+    values = [json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "m").read_text().splitlines()]
+    assert [value["value"] for value in values] == [None, None]
 
 
 def test_the_manifest_lists_every_file_with_its_hash(tmp_path: Path) -> None:

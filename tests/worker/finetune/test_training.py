@@ -114,9 +114,10 @@ def test_every_optimizer_moves_the_adapter_and_survives_a_checkpoint(
         first.step(batches, Silent())
     checkpoint.save(tmp_path, 3, first.state())
     second = learner()
-    state = checkpoint.load_latest(tmp_path)
-    assert state is not None
-    second.restore(state)
+    found = checkpoint.recover(tmp_path)
+    assert found is not None
+    assert found.state is not None
+    second.restore(found.state)
     assert [second.step(batches, Silent()).loss for _ in range(3)] == losses[3:]
 
 
@@ -162,9 +163,10 @@ def start(
         config, model_path=llama, rows_path=rows, output_dir=folder, baselines_dir=folder / "b",
         reporter=reporter, resume=resume,
     )  # fmt: skip
-    state = checkpoint.load_latest(folder / "checkpoints")
-    assert state is not None
-    return outcome.results, state["learner"]["adapter"]
+    found = checkpoint.recover(folder / "checkpoints")
+    assert found is not None
+    assert found.state is not None
+    return outcome.results, found.state["learner"]["adapter"]
 
 
 @pytest.mark.parametrize("optim", ["adamw_torch", "paged_adamw_8bit"])
