@@ -26,7 +26,7 @@ from typing import Any, Literal, Self
 import httpx
 import psutil
 
-from app import broker, migrate, runs
+from app import broker, migrate, runs, up
 from app.dataset_import import importing
 from app.db import Database, connect
 from app.models import Dataset
@@ -35,10 +35,10 @@ from app.settings import Settings
 from app.status import ENDED
 from tests.chaos import history
 from tests.chaos.trial import Broken
-from tests.worker.fake_child import DEFAULTS
+from tests.worker.fake_child import DEFAULTS, PLAN_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
-FAKE_WORKER = ROOT / "tests" / "worker" / "fake_worker.py"
+WORKER = "tests.chaos.worker"
 MARK = "CHAOS_HOUSE"
 READY_SECONDS = 120.0
 HOLDS = (signal.SIGSTOP, signal.SIGCONT)
@@ -73,8 +73,8 @@ class House:
         self.web: psutil.Process | None = None
         self.broker: psutil.Process | None = None
         self.workers: list[psutil.Process | None] = [None] * workers
-        # Runs that were answered with 201, and what their trainer was told.
-        self.acknowledged: dict[int, Json] = {}
+        # Runs that were answered with 201, and the plan of their stand-in; None: they train for real.
+        self.acknowledged: dict[int, Json | None] = {}
         self._with_web, self._one_at_a_time = web, Lock()
         self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
@@ -131,7 +131,7 @@ class House:
             )
 
     def worker_command(self) -> list[str]:
-        return [sys.executable, *([str(FAKE_WORKER)] if self.trainer == "steps" else ["-m", "worker.app"])]
+        return [sys.executable, "-m", WORKER if self.trainer == "steps" else "worker.app"]
 
     def start_broker(self) -> None:
         self.broker = self.spawn("broker", broker.command(self.settings))
@@ -195,14 +195,14 @@ class House:
     def api(self, method: str, path: str, **request: Any) -> httpx.Response:
         return self._http.request(method, f"/api/v1{path}", **request)
 
-    def launch(self, config: Json | None = None, **plan: Any) -> int:
+    def launch(self, config: Json | None = None, *, real: bool = False, **plan: Any) -> int:
         """Queue a run over REST, however often the web has to be asked; its plan is there before a claim can be."""
         with self._one_at_a_time:
             expected = self._next_id()
-            told = {**PLAN, **plan}
-            self.write_plan(expected, told)
-            body, key = self.body(config), str(uuid.uuid4())
-            run_id = self._insist(body, key)
+            told = None if real or self.trainer == "real" else {**PLAN, **plan}
+            if told:
+                self.write_plan(expected, told)
+            run_id = self._insist(self.body(config), str(uuid.uuid4()))
             if run_id != expected:
                 raise RuntimeError(f"run {run_id} was to be {expected}: somebody else launched beside `launch`")
             self.acknowledged[run_id] = told
@@ -215,8 +215,8 @@ class House:
     def write_plan(self, run_id: int, plan: Json) -> None:
         run_dir = self.settings.run_dir(run_id)
         run_dir.mkdir(parents=True, exist_ok=True)
-        if self.trainer == "steps":
-            (run_dir / "fake.json").write_text(json.dumps({name: plan[name] for name in plan if name in DEFAULTS}))
+        known = {name: value for name, value in plan.items() if name in DEFAULTS}
+        (run_dir / PLAN_FILE).write_text(json.dumps(known))
 
     def _next_id(self) -> int:
         with self.connection() as connection:
@@ -338,6 +338,7 @@ def _environment(settings: Settings, runtime: Path, folder: Path) -> dict[str, s
         "TUNEBOARD_LEASE_SECONDS": str(settings.lease_seconds),
         "TUNEBOARD_RETRY_SECONDS": "0.2",
         "XDG_RUNTIME_DIR": str(runtime),
+        "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
         MARK: str(folder),
@@ -362,5 +363,6 @@ def _template() -> Path:
         session.add(Dataset(id=1, name="pairs", **report))
         session.commit()
     database.dispose()
+    up.prepare(settings)  # what `tuneboard up` would do at every first start
     history.install(folder / "tuneboard.db")
     return folder

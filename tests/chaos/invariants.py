@@ -83,8 +83,8 @@ def _points(house: House, run_id: int) -> Iterator[str]:
     steps, values = [step for step, _ in points], [value for _, value in points]
     if steps != list(range(1, len(steps) + 1)):
         yield f"steps {steps}"
-    if house.trainer == "steps":
-        whole = losses(house.acknowledged[run_id]["steps"])
+    if plan := house.acknowledged[run_id]:
+        whole = losses(plan["steps"])
         if values != whole[: len(values)]:
             yield f"losses that no undisturbed run has, from step {_first_difference(values, whole) + 1} on"
         if status == "completed" and len(values) != len(whole):

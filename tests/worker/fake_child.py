@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "ignore_sigterm": False,
 }
 START = 42
+PLAN_FILE = "fake.json"
 
 
 def following(state: int) -> int:
@@ -64,7 +65,8 @@ class FakeChild:
     def __init__(self, options: argparse.Namespace) -> None:
         self.dir: Path = options.output_dir
         self.commit: str | None = options.model_commit
-        plan_file = self.dir / "fake.json"
+        self.batch_divisor: int = options.batch_divisor
+        plan_file = self.dir / PLAN_FILE
         self.plan = DEFAULTS | (json.loads(plan_file.read_text()) if plan_file.exists() else {})
         self.pipe = os.fdopen(options.report_fd, "w", buffering=1) if options.report_fd else sys.stdout
         self.stopping = False
@@ -80,7 +82,8 @@ class FakeChild:
 
     def run(self) -> int:
         self.say(protocol.Stage(name="preparing"))
-        self.say(protocol.Environment(values={"secrets": secrets(), "commit": self.commit}))
+        found = {"secrets": secrets(), "commit": self.commit, "batch_divisor": self.batch_divisor}
+        self.say(protocol.Environment(values=found))
         self.rest(self.plan["prepare_seconds"])
         self.say(protocol.BaselineMeasured(key="base-key", metrics={"perplexity": 30.0, "bleu": 0.01}))
         self.say(protocol.Stage(name="training"))

@@ -1,0 +1,10 @@
+"""The real worker process of a house, whose child is child.py: the stand-in, or the real training."""
+
+import sys
+
+from worker import job
+from worker.app import main
+
+if __name__ == "__main__":
+    job.TRAINING = ("-m", "tests.chaos.child")
+    sys.exit(main())
