@@ -20,6 +20,7 @@ class Artifact:
     size_bytes: int
     sha256: str
     media_type: str
+    step: int | None = None  # that it is of, where the run did not come to its end
 
 
 def folder(settings: Settings, run_id: int) -> Path:
@@ -32,7 +33,7 @@ def list_artifacts(settings: Settings, run_id: int) -> list[Artifact]:
     if not manifest.is_file():
         return []
     items: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))
-    found = [Artifact(i["name"], i["size_bytes"], i["sha256"], i["media_type"]) for i in items]
+    found = [Artifact(i["name"], i["size_bytes"], i["sha256"], i["media_type"], i.get("step")) for i in items]
     return [item for item in found if _is_served(settings, run_id, item.name)]
 
 

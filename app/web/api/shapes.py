@@ -208,6 +208,7 @@ class Artifact(Shape):
     size_bytes: int
     sha256: str
     media_type: str
+    step: int | None = Field(description="Of which step it is, where the run did not come to its end.")
 
 
 class Worker(Shape):

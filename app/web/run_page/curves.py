@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from app.series import Series
 from app.web import axis
@@ -43,11 +44,13 @@ class Value:
 
 def loss_chart(train: Series | None, held_out: Series | None, total_steps: int | None) -> LossChart | None:
     """None before there are two points."""
-    points, held = _points(train), _points(held_out)
+    parts, held_parts = _stretches(train), _stretches(held_out)
+    points, held = list(chain(*parts)), list(chain(*held_parts))
     if len(points) < 2:
         return None
     right = max(total_steps or 0, points[-1][0])
-    smooth = smoothed(points)
+    smooth = iter(smoothed(points))
+    smooth_parts = [list(islice(smooth, len(part))) for part in parts]
     seen = [y for _, y in points + held]
     marks = axis.ticks(min(seen), max(seen))
     low, high = marks[0], marks[-1]
@@ -57,10 +60,13 @@ def loss_chart(train: Series | None, held_out: Series | None, total_steps: int |
         y = TOP + (high - point[1]) / (high - low) * (HEIGHT - TOP - BOTTOM)
         return round(x, 1), round(y, 1)
 
+    def path(stretches: list[list[Point]]) -> str:
+        return "".join(_path([place(p) for p in stretch]) for stretch in stretches)
+
     return LossChart(
-        _path([place(p) for p in points]),
-        _path([place(p) for p in smooth]),
-        _path([place(p) for p in held]),
+        path(parts),
+        path(smooth_parts),
+        path(held_parts),
         [place(p) for p in held],
         [Tick(place((step, low))[0], number(step)) for step in _steps(right)],
         [Tick(place((0, value))[1], number(value, axis.decimals(marks))) for value in marks],
@@ -82,10 +88,15 @@ def values(train: Series | None, held_out: Series | None, most: int = 24) -> lis
     ]
 
 
-def _points(series: Series | None) -> list[Point]:
-    if series is None:
-        return []
-    return [(step, value) for step, value in zip(series.steps, series.values, strict=True) if value is not None]
+def _stretches(series: Series | None) -> list[list[Point]]:
+    """The points between two that have no value: a line across such a gap would claim what was not there."""
+    parts: list[list[Point]] = [[]]
+    for step, value in zip(series.steps, series.values, strict=True) if series else ():
+        if value is None:
+            parts.append([])
+        else:
+            parts[-1].append((step, value))
+    return [part for part in parts if part]
 
 
 def _steps(total: float) -> list[float]:
