@@ -5,21 +5,20 @@ A claim is one conditional UPDATE. Every later write of a worker is fenced: it c
 attempt always change in one transaction.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, func, null, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, func, null, or_, select, update
 from sqlmodel import Session, col
 
 from app.db import now
 from app.errors import Conflict, RunError
-from app.leases import Lease, holds
+from app.leases import Lease, boot, holds
 from app.models import Attempt, MetricPoint, Run, RunValue
-from app.status import ENDED, RunStatus
+from app.status import RunStatus
 
-# So often may an attempt die without getting any further than the ones before it.
-MAX_DEATHS = 3
 # Rows, not objects: nothing that a session may hold is to be kept in step.
 CORE = {"synchronize_session": False}
 
@@ -35,12 +34,10 @@ class ClaimLost(Conflict):
 
 
 def claim(session: Session, owner: str, lease: Lease) -> Claim | None:
-    """Take the first queued run and open its next attempt; None when nothing is queued."""
-    queued = col(Run.status) == RunStatus.QUEUED
-    first = select(col(Run.id)).where(queued).order_by(col(Run.queue_position), col(Run.id)).limit(1)
+    """Take the first queued run that is due and open its next attempt; None when there is none."""
     taken = session.execute(
         update(Run)
-        .where(col(Run.id) == first.scalar_subquery(), queued)
+        .where(col(Run.id) == _first_due().scalar_subquery(), _due())
         .values(
             status=RunStatus.RUNNING,
             stage="preparing",
@@ -48,6 +45,8 @@ def claim(session: Session, owner: str, lease: Lease) -> Claim | None:
             owner=owner,
             lease_boot=lease.boot,
             lease_until=lease.until,
+            not_before_boot=None,
+            not_before=None,
             started_at=func.coalesce(col(Run.started_at), now()),
             finished_at=None,
             error=null(),
@@ -104,31 +103,34 @@ def complete(session: Session, claim: Claim, results: dict[str, Any], resources:
     return _end(session, claim, RunStatus.COMPLETED, "", values)
 
 
-def fail(session: Session, claim: Claim, error: RunError) -> RunStatus:
-    """End with an error; a run whose cancel was requested is cancelled, whatever else went wrong in it."""
+def fail(session: Session, claim: Claim, error: RunError, last: RunError | None = None) -> RunStatus:
+    """End with an error; a run whose cancel was requested is cancelled, whatever else went wrong in it.
+
+    `last` is what this attempt itself ended of, where the run fails for more than that.
+    """
     if cancel_requested(session, claim):
         return cancel(session, claim)
-    return _end(session, claim, RunStatus.FAILED, error.title, {"error": error.to_json()})
+    last = last or error
+    return _end(session, claim, RunStatus.FAILED, last.title, {"error": error.to_json()}, last.code)
 
 
 def cancel(session: Session, claim: Claim) -> RunStatus:
-    return _end(session, claim, RunStatus.CANCELLED, "Cancelled", {"cancel_requested": False})
+    return _end(session, claim, RunStatus.CANCELLED, "Cancelled", {"cancel_requested": False}, "cancelled")
 
 
-def requeue(session: Session, claim: Claim, reason: str) -> RunStatus:
-    """Back to its place in the queue through nobody's fault: the worker was stopped."""
+def requeue(session: Session, claim: Claim, reason: str, cause: str, after: Lease | None = None) -> RunStatus:
+    """Back to its place in the queue, to be claimed again at once or when the time of `after` is over."""
     if cancel_requested(session, claim):
         return cancel(session, claim)
-    return _end(session, claim, RunStatus.QUEUED, reason, {})
+    pause = {"not_before_boot": after.boot, "not_before": after.until} if after else {}
+    return _end(session, claim, RunStatus.QUEUED, reason, pause, cause)
 
 
-def died(session: Session, claim: Claim, error: RunError) -> RunStatus:
-    """The attempt died: queued again, or failed with `error` after MAX_DEATHS in a row that got no further."""
-    cancel_requested(session, claim)  # raises where the run is no longer ours, before anything is counted
-    _update_attempt(session, claim, {"died": True})
-    if _deaths_without_progress(session, claim.run_id) >= MAX_DEATHS:
-        return fail(session, claim, error)
-    return requeue(session, claim, error.title)
+def update_attempt(session: Session, claim: Claim, values: Mapping[str, Any]) -> None:
+    """Write to the attempt, along with how far it got; without a commit."""
+    step = select(col(Run.step)).where(col(Run.id) == claim.run_id).scalar_subquery()
+    mine = col(Attempt.run_id) == claim.run_id, col(Attempt.number) == claim.attempt
+    session.execute(update(Attempt).where(*mine).values(last_step=step, **values), execution_options=CORE)
 
 
 def abandoned(session: Session) -> list[Claim]:
@@ -147,42 +149,33 @@ def is_abandoned(session: Session, claim: Claim) -> bool:
     return run is not None and not holds(run.lease_boot, run.lease_until)
 
 
-def next_queued(session: Session) -> int | None:
+def next_due(session: Session) -> int | None:
     """The run that would be claimed next."""
-    queued = select(col(Run.id)).where(col(Run.status) == RunStatus.QUEUED)
-    return session.execute(queued.order_by(col(Run.queue_position), col(Run.id)).limit(1)).scalar_one_or_none()
+    return session.execute(_first_due()).scalar_one_or_none()
 
 
-def _end(session: Session, claim: Claim, status: RunStatus, reason: str, values: Mapping[str, Any]) -> RunStatus:
+def _first_due() -> Any:
+    return select(col(Run.id)).where(_due()).order_by(col(Run.queue_position), col(Run.id)).limit(1)
+
+
+def _due() -> ColumnElement[bool]:
+    """Queued, and not waiting for the end of a pause; a pause of another boot is over."""
+    paused = and_(col(Run.not_before_boot) == boot(), col(Run.not_before) > time.monotonic())
+    return and_(col(Run.status) == RunStatus.QUEUED, or_(col(Run.not_before).is_(None), ~paused))
+
+
+def _end(
+    session: Session, claim: Claim, status: RunStatus, reason: str, values: Mapping[str, Any], cause: str | None = None
+) -> RunStatus:
     over = now()
     released: dict[str, Any] = {"owner": None, "lease_boot": None, "lease_until": None, "eta_seconds": None}
     if status not in (RunStatus.FAILED, RunStatus.CANCELLED):
         released["stage"] = None  # of a run that was cut short, people want to know where
     finished = None if status is RunStatus.QUEUED else over
     update_run(session, claim, {**released, "status": status, "finished_at": finished, **values})
-    _update_attempt(session, claim, {"status": status, "finished_at": over, "reason": reason})
+    update_attempt(session, claim, {"status": status, "finished_at": over, "reason": reason, "cause": cause})
     session.commit()
     return status
-
-
-def _update_attempt(session: Session, claim: Claim, values: Mapping[str, Any]) -> None:
-    step = select(col(Run.step)).where(col(Run.id) == claim.run_id).scalar_subquery()
-    mine = col(Attempt.run_id) == claim.run_id, col(Attempt.number) == claim.attempt
-    session.execute(update(Attempt).where(*mine).values(last_step=step, **values), execution_options=CORE)
-
-
-def _deaths_without_progress(session: Session, run_id: int) -> int:
-    """Deaths since an attempt last got further than all before it; an end or a retry starts the count anew."""
-    count, furthest = 0, -1
-    attempts = select(Attempt).where(col(Attempt.run_id) == run_id).order_by(col(Attempt.number))
-    for attempt in session.scalars(attempts):
-        if attempt.status in ENDED:
-            count, furthest = 0, -1
-            continue
-        if attempt.last_step > furthest:
-            count, furthest = 0, attempt.last_step
-        count += attempt.died
-    return count
 
 
 def _fence(claim: Claim) -> tuple[Any, ...]:

@@ -32,6 +32,13 @@ def holds(boot_id: str | None, until: float | None) -> bool:
     return boot_id is not None and until is not None and Lease(boot_id, until).holds
 
 
+def seconds_until(boot_id: str | None, moment: float | None) -> float:
+    """Until a moment stored as two columns; 0 for one that is past, of another boot, or was never given."""
+    if boot_id != boot() or moment is None:
+        return 0.0
+    return max(0.0, moment - time.monotonic())
+
+
 @cache
 def boot() -> str:
     """Names this boot of the machine; where the kernel keeps no such id, all boots count as one."""

@@ -143,8 +143,7 @@ def hold_lock(path: Path) -> IO[str] | None:
     if file:
         with suppress(OSError):  # a full disk: held all the same
             file.truncate(0)
-            file.write(f"{Identity.of(os.getpid()) or ''}\n")
-            file.flush()
+            os.write(file.fileno(), f"{Identity.of(os.getpid()) or ''}\n".encode())
     return file
 
 

@@ -26,6 +26,7 @@ NOTES_LENGTH = 10_000
 TAG_LENGTH = 50
 MOST_TAGS = 20
 
+NO_PAUSE = {"not_before_boot": None, "not_before": None}
 # What a broker that is away means for a run that is stored.
 QUEUE_UNREACHABLE = "queue unreachable: starts when it is back"
 
@@ -133,7 +134,7 @@ def patch_run(session: Session, run_id: int, changes: Mapping[str, Any]) -> Run:
 
 def cancel_run(session: Session, run_id: int) -> Run:
     """A queued run is cancelled at once; a running one is asked to stop. Conflict for one that has ended."""
-    queued = {"status": RunStatus.CANCELLED, "finished_at": now(), "cancel_requested": False}
+    queued = {"status": RunStatus.CANCELLED, "finished_at": now(), "cancel_requested": False, **NO_PAUSE}
     if not _move(session, run_id, {RunStatus.QUEUED}, queued) and not _move(
         session, run_id, {RunStatus.RUNNING}, {"cancel_requested": True}
     ):
@@ -143,7 +144,10 @@ def cancel_run(session: Session, run_id: int) -> Run:
 
 
 def retry_run(session: Session, run_id: int, *, fresh: bool = False) -> Run:
-    """Queue a failed or cancelled run again: from its last good checkpoint, or `fresh` from zero."""
+    """Queue a failed or cancelled run again: from its last good checkpoint, or `fresh` from zero.
+
+    It is due at once, and what its attempts ended of so far counts no more.
+    """
     again = {
         "status": RunStatus.QUEUED,
         "queue_position": end_of_queue(session),
@@ -153,6 +157,8 @@ def retry_run(session: Session, run_id: int, *, fresh: bool = False) -> Run:
         "started_at": None,
         "finished_at": None,
         "error": null(),
+        "forgiven": Run.attempt,
+        **NO_PAUSE,
     }
     if not _move(session, run_id, {RunStatus.FAILED, RunStatus.CANCELLED}, again):
         status = get_run(session, run_id).status

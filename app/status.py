@@ -24,3 +24,5 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
 
 # What a running run is busy with: text for people, never branched on by the server.
 STAGES = ("preparing", "baseline", "training", "evaluating", "saving")
+# Of a run whose lease is over while its lock is held: a second process beside that one would be worse.
+STALLED = "no word from its worker, its process still lives"

@@ -14,6 +14,7 @@ from typing import Any
 
 from celery import signals
 from celery.platforms import SecurityWarning
+from sqlalchemy.exc import OperationalError
 
 from app.db import connect
 from app.errors import Conflict
@@ -22,6 +23,7 @@ from app.queue import QUEUE, celery_app
 from app.settings import Settings
 from worker import device, sweeper
 from worker.context import Context
+from worker.storage import is_locked
 from worker.tasks import register
 
 log = logging.getLogger(__name__)
@@ -89,10 +91,19 @@ def _hang_up_is_terminate(**_: Any) -> None:
 def _wait_for_schema(context: Context) -> None:
     """Another process migrates the database; rows of another schema are not ours to touch."""
     refuse_newer(context.settings, revision(context.db))
-    if not is_current(context.db):
+    if not _is_current(context):
         log.info("waiting for the database to be migrated: %s", context.settings.database)
-    while not is_current(context.db):
+    while not _is_current(context):
         time.sleep(1)
+
+
+def _is_current(context: Context) -> bool:
+    try:
+        return is_current(context.db)
+    except OperationalError as error:
+        if not is_locked(error):
+            raise
+        return False
 
 
 def _log_to_stdout() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,23 @@ def publish(run_dir: Path) -> None:
     shutil.copyfile(run_dir / LOG_FILE, folder / LOG_FILE)
     items = [_item(path) for path in sorted(folder.iterdir()) if path.suffix in MEDIA_TYPES and path.name != MANIFEST]
     unfinished = folder / f"{MANIFEST}.tmp"
-    unfinished.write_text(json.dumps(items, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(folder / MANIFEST)
+    try:
+        unfinished.write_text(json.dumps(items, indent=1) + "\n", encoding="utf-8")
+        for path in (*(folder / item["name"] for item in items), unfinished):
+            _to_disk(path)
+        unfinished.replace(folder / MANIFEST)
+        _to_disk(folder)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """The row of a completed run must never outlast its files, whatever happens to the machine."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _item(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 The kernel kills it when the *thread* that spawned it ends, so spawn from one that waits for the child.
 """
 
+import fcntl
 import os
 import re
 import select
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,6 +22,7 @@ from worker.protocol import Event, Log, parse_event
 # After SIGTERM a child has this long to write a checkpoint.
 GRACE_SECONDS = 3.0
 CHUNK = 65_536
+PIPE_BYTES = 1 << 20
 SECRET = re.compile(r"^TUNEBOARD_|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY|PRIVATE_KEY")
 PLAIN = {
     "PYTHONUNBUFFERED": "1",
@@ -56,6 +59,9 @@ class Child:
         """
         self._pipe, writing = os.pipe()
         os.set_blocking(self._pipe, False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux: room for a second of reports, while the database keeps us waiting
+            with suppress(OSError):  # a user may only have so many
+                fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._tail = b""
         self._deadline: float | None = None
         try:

@@ -22,6 +22,8 @@ class Context:
     # Whether the task is at work, and on which run: the sweeper leaves both alone.
     busy: bool = False
     claim: Claim | None = None
+    # How many wake-ups the task has taken.
+    wakes: int = 0
 
     def new_lease(self) -> Lease:
         return lease(self.settings.lease_seconds)

@@ -134,7 +134,7 @@ def _cache(model: str, into: Path) -> Path:
 def _not_there(model: str, revision: str | None, error: Exception) -> DownloadError:
     if isinstance(error, GatedRepoError):
         return DownloadError(
-            "download_failed",
+            "model_gated",
             "The base model is gated",
             f"The owner of {model} gives access on request only, and this worker has none.",
             "Accept the terms on the model's page, then start the worker with HF_TOKEN set to a token of that account.",

@@ -1,5 +1,7 @@
 """Follow a child from its start to its end: write down what it reports, pass on a request to stop."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,11 +10,14 @@ from sqlalchemy.exc import OperationalError
 from app.claims import Claim, cancel_requested
 from worker.child import Child
 from worker.context import Context
+from worker.oom_kills import oom_kills
 from worker.recorder import Recorder
 from worker.storage import is_locked
 from worker.verdict import Stop, Verdict, judge
 
 POLL_SECONDS = 0.2
+# A turn that took longer than this says that the worker itself stood still, and nothing about its child.
+LONGEST_TURN_SECONDS = 5.0
 
 
 def follow(
@@ -23,24 +28,31 @@ def follow(
     *,
     environment: Mapping[str, str],
     output: Path,
+    silence: float | None = None,
 ) -> Verdict:
     """Blocks until the child is gone, whatever happens; raises ClaimLost when the run became somebody else's.
 
-    To be called from the thread that lives as long as the attempt: the child dies with it.
+    To be called from the thread that lives as long as the attempt: the child dies with it. A child that says nothing
+    for `silence` seconds is killed.
     """
     recorder.said, stop = None, None
+    kills, quiet = oom_kills(), _Quiet()
     child = Child(command, environment=environment, output=output)
     try:
         while child.exit_code is None:
-            for event in child.events(POLL_SECONDS):
+            events = child.events(POLL_SECONDS)
+            for event in events:
                 recorder.take(event)
             recorder.flush_when_due()
             stop = stop or _asked_to_stop(context, claim)
             if stop:
                 child.stop()
+            elif quiet.seconds(heard=bool(events)) > (silence or math.inf):
+                stop = Stop.SILENCE
+                child.kill()
         for event in child.events(0):  # what it said last
             recorder.take(event)
-        return judge(child.exit_code, recorder.said, stop)
+        return judge(child.exit_code, recorder.said, stop, memory_was_short=oom_kills() != kills)
     finally:
         child.close()
 
@@ -55,3 +67,15 @@ def _asked_to_stop(context: Context, claim: Claim) -> Stop | None:
         if not is_locked(error):
             raise
         return None
+
+
+class _Quiet:
+    """How long nothing has been heard, counted in the time that this worker itself was running."""
+
+    def __init__(self) -> None:
+        self._seconds, self._turn = 0.0, time.monotonic()
+
+    def seconds(self, *, heard: bool) -> float:
+        began, self._turn = self._turn, time.monotonic()
+        self._seconds = 0.0 if heard else self._seconds + min(self._turn - began, LONGEST_TURN_SECONDS)
+        return self._seconds

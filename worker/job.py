@@ -30,6 +30,7 @@ class Job:
     downloads_dir: Path
     baselines_dir: Path
     resume: bool
+    batch_divisor: int
 
     @property
     def output(self) -> Path:
@@ -54,6 +55,7 @@ def load(session: Session, settings: Settings, run: Run) -> Job:
         downloads_dir=settings.downloads_dir,
         baselines_dir=settings.baselines_dir,
         resume=not run.fresh_start,
+        batch_divisor=run.batch_divisor,
     )
 
 
@@ -75,6 +77,7 @@ def training_command(job: Job, model: Path, commit: str | None) -> list[str]:
     command += ["--baselines-dir", job.baselines_dir, "--lock", job.run_dir / "lock"]
     command += ["--model-commit", commit] if commit else []
     command += ["--resume"] if job.resume else []
+    command += ["--batch-divisor", str(job.batch_divisor)] if job.batch_divisor > 1 else []
     return [*map(str, command), *_reporting()]
 
 

@@ -4,6 +4,7 @@ While the database is locked everything stays here and is written later.
 """
 
 import time
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import update
@@ -28,7 +29,7 @@ from worker.protocol import (
     Warn,
 )
 from worker.run_log import RunLog
-from worker.series import Series
+from worker.series import Series, recorded
 from worker.storage import is_locked
 from worker.values import Values, finite
 
@@ -38,21 +39,29 @@ FLUSH_SECONDS = 1.0
 class Recorder:
     """The rows of one attempt. Used by the one thread that follows the child."""
 
-    def __init__(self, context: Context, claim: Claim, run: Run, values: Values, log: RunLog) -> None:
+    def __init__(self, context: Context, claim: Claim, run: Run, log: RunLog) -> None:
         # The child's last word: what it was started for, or why there is none.
         self.said: Result | Downloaded | Failure | None = None
-        self._context, self._claim, self._values, self._log = context, claim, values, log
+        self._context, self._claim, self._log = context, claim, log
         self._warnings, self._environment = list(run.warnings), dict(run.environment)
-        self._series = Series()
+        # Written with every renewal: while this worker was silent another one may have put its own word there.
+        self._stage = run.stage
+        self._values, self._series = Values(), Series()
         self._changes: dict[str, Any] = {}
         self._baselines: list[BaselineMeasured] = []
         self._first_step: int | None = None
         self._due = 0.0
 
+    def resume(self, session: Session, run_dir: Path) -> None:
+        """Continue from what earlier attempts recorded; not all of it may have come into the table."""
+        self._values.load(session, self._claim.run_id)
+        for points in recorded(run_dir):
+            self.take(points)
+
     def take(self, event: Event) -> None:
         match event:
             case Stage(name=name):
-                self._changes["stage"] = name
+                self._stage = name
             case Progress():
                 self._take_progress(event)
             case Points():
@@ -120,7 +129,7 @@ class Recorder:
 
     def _write_rows(self, session: Session) -> None:
         run_id = self._claim.run_id
-        update_run(session, self._claim, renewal(self._context.new_lease()) | self._changes)
+        update_run(session, self._claim, renewal(self._context.new_lease()) | {"stage": self._stage} | self._changes)
         if "step" in self._changes:
             mine = col(Attempt.run_id) == run_id, col(Attempt.number) == self._claim.attempt
             session.execute(update(Attempt).where(*mine).values(first_step=self._first_step))

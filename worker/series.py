@@ -23,12 +23,22 @@ def recorded(run_dir: Path) -> Iterator[Points]:
     path = run_dir / POINTS_FILE
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            if line.endswith("\n"):  # the last one may be cut
-                point = json.loads(line)
-                values = {point["name"]: point["value"]}
-                yield Points(step=point["step"], epoch=point["epoch"], time=point["time"], values=values)
+            if point := _point(line):
+                yield point
+
+
+def _point(line: str) -> Points | None:
+    """None for a line that was cut, or that a loss of power has damaged: the step it belongs to is made again."""
+    if not line.endswith("\n"):
+        return None
+    try:
+        point = json.loads(line)
+        values = {point["name"]: point["value"]}
+        return Points(step=point["step"], epoch=point["epoch"], time=point["time"], values=values)
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class Series:

@@ -20,8 +20,13 @@ LAST_TRIES_SECONDS = 1.0
 PAUSE_SECONDS = 0.5
 
 
+# Locked by another, or the file is out of reach for a moment: a failed fsync, no room for the files beside it.
+PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
 def is_locked(error: OperationalError) -> bool:
-    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    """Whether the same statement may well succeed in a moment."""
+    return _code(error) in PASSING
 
 
 def is_full(error: OperationalError) -> bool:

@@ -7,18 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from sqlalchemy import delete
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlmodel import Session, col, select
 
-from app import __version__, claims
+from app import __version__, claims, retries
 from app.claims import Claim
 from app.errors import RunError
 from app.leases import holds
 from app.models import Worker
-from app.processes import try_lock
+from app.processes import Identity, try_lock
 from app.queue import enqueue
+from app.status import STALLED
 from worker.context import Context
 from worker.device import Device
 from worker.storage import is_full, is_locked
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 # An idle worker takes a wake-up at once; one that is still waiting after this has been lost, or the broker is away.
 REWAKE_SECONDS = 5.0
+# After so many that the broker took and this idle worker did not get, it no longer listens: half a minute.
+MOST_UNANSWERED = 6
 
 ABANDONED = RunError(
     "worker_lost",
@@ -60,6 +64,8 @@ def _repeat(step: Callable[[], None], ended: threading.Event) -> None:
         except OperationalError as error:
             if not (is_locked(error) or is_full(error)):
                 log.error("%s: %s", step.__name__, error.orig)  # noqa: TRY400 - the same every second: no traceback
+        except (SQLAlchemyError, OSError) as error:  # a full disk, a damaged file: the thread outlives it
+            log.error("%s: %s", step.__name__, error)  # noqa: TRY400
         ended.wait(SWEEP_SECONDS)
 
 
@@ -67,6 +73,8 @@ class Sweeper:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._woken = -REWAKE_SECONDS
+        self._wakes = context.wakes
+        self._unanswered = 0
 
     def find_abandoned(self) -> None:
         """Queue again what nobody works on: the lease is over, and the lock of the run can be taken.
@@ -80,24 +88,51 @@ class Sweeper:
                 self._recover(claim)
 
     def _recover(self, claim: Claim) -> None:
-        run_dir = self._context.settings.run_dir(claim.run_id)
-        run_dir.mkdir(parents=True, exist_ok=True)
-        lock = try_lock(run_dir / "lock")
-        if lock is None:
-            return
-        with lock, self._context.db.writing() as session:
-            if claims.is_abandoned(session, claim):
-                status = claims.died(session, claim, ABANDONED)
+        path = self._context.settings.run_dir(claim.run_id) / "lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The database first: waiting for it with the run's lock in hand would keep out a worker that is only late.
+        with self._context.db.writing() as session:
+            if not claims.is_abandoned(session, claim):
+                return
+            lock = try_lock(path)
+            if lock is None:
+                self._tell_of_stalled(session, claim, path)
+                return
+            with lock:
+                status = retries.died(session, claim, ABANDONED)
                 log.warning("run %d: attempt %d was abandoned; now %s", claim.run_id, claim.attempt, status)
 
+    def _tell_of_stalled(self, session: Session, claim: Claim, lock: Path) -> None:
+        """A person may end what its worker no longer can: its process is killed, and found abandoned a second later."""
+        asked_to_cancel = claims.cancel_requested(session, claim)
+        claims.update_run(session, claim, {"stage": STALLED})
+        session.commit()
+        holder = Identity.read(lock)
+        if asked_to_cancel and holder and holder.kill():
+            log.warning("run %d: cancelled while stalled, process %d was killed", claim.run_id, holder.pid)
+
     def find_lost_wake_ups(self) -> None:
-        """While something waits and this worker does not work, send a wake-up to its own queue."""
+        """While something is due and this worker does not work, send a wake-up to its own queue."""
+        if self._context.busy or self._context.wakes != self._wakes:
+            self._wakes, self._unanswered, self._woken = self._context.wakes, 0, -REWAKE_SECONDS
         if self._context.busy or time.monotonic() < self._woken + REWAKE_SECONDS:
             return
         with self._context.db.reading() as session:
-            waiting = claims.next_queued(session)
-        if waiting is not None and enqueue(self._context.celery, waiting, self._context.own_queue):
+            due = claims.next_due(session)
+        if due is None:
+            self._unanswered = 0
+        elif self._unanswered >= MOST_UNANSWERED:
+            _give_up(self._context)
+        elif enqueue(self._context.celery, due, self._context.own_queue):
             self._woken = time.monotonic()
+            self._unanswered += 1
+
+
+def _give_up(context: Context) -> None:
+    """End this process, which has nothing to lose: whoever keeps it running starts one that listens."""
+    log.critical("%d wake-ups were sent and none came, the queue does not move: this worker ends", MOST_UNANSWERED)
+    _forget(context)
+    os._exit(1)
 
 
 class Heart:

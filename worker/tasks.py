@@ -5,7 +5,8 @@ so a duplicate finds nothing to do and a lost one is sent again by the sweeper.
 """
 
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from celery import Celery
@@ -15,9 +16,10 @@ from app import base_models, claims
 from app.claims import Claim, ClaimLost
 from app.errors import Invalid, RunError, TuneboardError
 from app.models import Run
+from app.processes import hold_lock
 from app.queue import WAKE
 from app.status import RunStatus
-from worker import artifacts, job
+from worker import artifacts, causes, job
 from worker.child import download_environment, training_environment
 from worker.context import Context
 from worker.follow import follow
@@ -25,10 +27,8 @@ from worker.job import Job
 from worker.protocol import Downloaded, Result
 from worker.recorder import Recorder
 from worker.run_log import RunLog
-from worker.series import recorded
 from worker.storage import insist, is_full
-from worker.values import Values
-from worker.verdict import DISK_FULL, Completed, Died, Failed, Stopped, Verdict, is_disk_full
+from worker.verdict import DISK_FULL, Completed, Failed, Stopped, Verdict, is_disk_full
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,9 @@ def register(app: Celery, context: Context) -> None:
 
 
 def work(context: Context) -> None:
-    """Take queued runs, one after another, until nothing is queued or the worker is to stop."""
+    """Take queued runs, one after another, until none is due or the worker is to stop."""
     context.busy = True
+    context.wakes += 1
     try:
         while not context.stopping.is_set():
             claim = insist(context, lambda session: claims.claim(session, context.name, context.new_lease()))
@@ -65,7 +66,7 @@ def _attempt(context: Context, claim: Claim) -> None:
         log.exception("run %d: failed unexpectedly", claim.run_id)
         failure = _unexpected(error)
         with suppress(ClaimLost):
-            insist(context, lambda session: claims.fail(session, claim, failure))
+            insist(context, lambda session: causes.end(session, claim, failure, context.settings))
     finally:
         context.claim = None
 
@@ -76,9 +77,14 @@ def _train(context: Context, claim: Claim) -> RunStatus:
         run_dir.mkdir(parents=True, exist_ok=True)
         with RunLog(run_dir) as run_log:
             run_log.write(f"Attempt {claim.attempt} begins on {context.name}")
-            verdict = _verdict(context, claim, run_log)
-            run_log.write(*_last_line(verdict))
-        return _conclude(context, claim, run_dir, verdict)
+            run = insist(context, lambda session: session.get_one(Run, claim.run_id))
+            recorder = Recorder(context, claim, run, run_log)
+            verdict = _verdict(context, claim, recorder)
+            with _undisturbed(run_dir):
+                insist(context, recorder.write)
+                with suppress(OSError):  # a full disk: how it ended stands in the row too
+                    run_log.write(*_last_line(verdict))
+                return _conclude(context, claim, run_dir, verdict)
     except OSError as error:
         if not is_disk_full(error):
             raise
@@ -88,38 +94,36 @@ def _train(context: Context, claim: Claim) -> RunStatus:
     return insist(context, lambda session: claims.fail(session, claim, DISK_FULL))
 
 
-def _verdict(context: Context, claim: Claim, run_log: RunLog) -> Verdict:
+@contextmanager
+def _undisturbed(run_dir: Path) -> Iterator[None]:
+    """Hold the run's lock, as its child did: while its end waits for the database nobody may take it for abandoned."""
+    lock = hold_lock(run_dir / "lock")
+    try:
+        yield
+    finally:
+        if lock:
+            lock.close()
+
+
+def _verdict(context: Context, claim: Claim, recorder: Recorder) -> Verdict:
     try:
         task = _prepare(context, claim)
         model = task.config.model
         located = base_models.resolve(context.settings, model.base_model, model.revision)
     except TuneboardError as error:
         return Failed(_refused(error))
-    recorder = _recorder(context, claim, run_log)
-    for points in recorded(task.run_dir):
-        recorder.take(points)
+    insist(context, lambda session: recorder.resume(session, task.run_dir))
     local = None if located.kind == "hub" else located.folder
-    verdict = _run_children(context, claim, recorder, task, local)
-    insist(context, recorder.write)
-    return verdict
+    return _run_children(context, claim, recorder, task, local)
 
 
 def _prepare(context: Context, claim: Claim) -> Job:
-    with context.db.reading() as session:
-        task = job.load(session, context.settings, session.get_one(Run, claim.run_id))
+    task = insist(context, lambda session: job.load(session, context.settings, session.get_one(Run, claim.run_id)))
     if not task.resume:
         job.clear(task)
         insist(context, lambda session: claims.start_fresh(session, claim))
     job.write_config(task)
     return task
-
-
-def _recorder(context: Context, claim: Claim, run_log: RunLog) -> Recorder:
-    """One that continues from what earlier attempts recorded."""
-    values = Values()
-    with context.db.reading() as session:
-        values.load(session, claim.run_id)
-        return Recorder(context, claim, session.get_one(Run, claim.run_id), values, run_log)
 
 
 def _run_children(context: Context, claim: Claim, recorder: Recorder, task: Job, model: Path | None) -> Verdict:
@@ -133,7 +137,15 @@ def _run_children(context: Context, claim: Claim, recorder: Recorder, task: Job,
         assert isinstance(verdict.answer, Downloaded)
         model, commit = Path(verdict.answer.path), verdict.answer.commit
     command = job.training_command(task, model, commit)
-    return follow(context, claim, recorder, command, environment=training_environment(), output=task.output)
+    return follow(
+        context,
+        claim,
+        recorder,
+        command,
+        environment=training_environment(),
+        output=task.output,
+        silence=context.settings.silence_seconds,
+    )
 
 
 def _conclude(context: Context, claim: Claim, run_dir: Path, verdict: Verdict) -> RunStatus:
@@ -142,11 +154,9 @@ def _conclude(context: Context, claim: Claim, run_dir: Path, verdict: Verdict) -
             artifacts.publish(run_dir)
             return insist(context, lambda s: claims.complete(s, claim, result.results, result.resources))
         case Failed(error=error):
-            return insist(context, lambda s: claims.fail(s, claim, error))
-        case Died(error=error):
-            return insist(context, lambda s: claims.died(s, claim, error))
-        case Stopped(reason=reason):
-            return insist(context, lambda s: claims.requeue(s, claim, reason))
+            return insist(context, lambda s: causes.end(s, claim, error, context.settings))
+        case Stopped(reason=reason, cause=cause):
+            return insist(context, lambda s: claims.requeue(s, claim, reason, cause))
         case Completed():
             raise AssertionError("a download is not the end of an attempt")
 
@@ -157,20 +167,24 @@ def _last_line(verdict: Verdict) -> tuple[str, str]:
             return "Completed", "info"
         case Stopped(reason=reason):
             return reason, "info"
-        case Failed(error=error) | Died(error=error):
+        case Failed(error=error):
             return f"{error.title}. {error.detail} {error.hint}", "error"
 
 
 def _refused(error: TuneboardError) -> RunError:
     """What was right at launch and is no longer: a folder or a data set that is gone."""
     missing_model = isinstance(error, Invalid) and error.errors[0].field == base_models.FIELD
-    code = "model_not_found" if missing_model else "invalid"
-    return RunError(code, error.title, str(error), "Put it back and retry, or clone the run and correct this.")
+    return RunError(
+        "model_not_found" if missing_model else "invalid",
+        error.title,
+        str(error),
+        "Put it back and retry, or clone the run and correct this.",
+    )
 
 
 def _unexpected(error: Exception) -> RunError:
     return RunError(
-        "unexpected",
+        "io_error" if isinstance(error, OSError) else "unexpected",
         "Something unexpected went wrong in the worker",
         f"{type(error).__name__}; the worker's own log has the details.",
         "Retry. If it happens again, report it with the lines from the worker's log.",

@@ -20,11 +20,34 @@ DISK_FULL = RunError(
 )
 
 
+HUNG = RunError(
+    "hung",
+    "The training process hung",
+    "Nothing was heard from it for so long that it was ended.",
+    "Its own last words are in output.log in the run's folder. Retry continues from the last checkpoint. "
+    "Where single steps do take this long, raise TUNEBOARD_SILENCE_SECONDS.",
+)
+HOST_OUT_OF_MEMORY = RunError(
+    "host_out_of_memory",
+    "The machine ran out of memory",
+    "The system ended the training process to get memory back: the machine's own, not that of its GPU.",
+    "Close other programs, give the worker more memory, or take a smaller model, then retry: "
+    "it continues from the last checkpoint.",
+)
+LOCK_HELD = RunError(
+    "lock_held",
+    "Another process still holds this run",
+    "A training process of an earlier attempt is still alive, so a second one was not started beside it.",
+    "End that process on the machine of the worker (the run's lock file names it), then retry.",
+)
+
+
 class Stop(StrEnum):
     """Why the worker asked its child to end."""
 
     CANCEL = "cancel"
     SHUTDOWN = "shutdown"
+    SILENCE = "silence"
 
 
 @dataclass(frozen=True)
@@ -36,14 +59,7 @@ class Completed:
 
 @dataclass(frozen=True)
 class Failed:
-    """The same would happen again: no further attempt."""
-
-    error: RunError
-
-
-@dataclass(frozen=True)
-class Died:
-    """Something outside may have been the cause: worth another attempt."""
+    """It ended without a result; what follows is told by the error's code, see worker.causes."""
 
     error: RunError
 
@@ -53,38 +69,43 @@ class Stopped:
     """It ended as asked, and continues from its checkpoint."""
 
     reason: str
+    cause: str
 
 
-Verdict = Completed | Failed | Died | Stopped
+Verdict = Completed | Failed | Stopped
 
 
-def judge(exit_code: int, said: Result | Downloaded | Failure | None, stop: Stop | None) -> Verdict:
-    """`said` is the last word of the child, `stop` what the worker had asked of it."""
+def judge(
+    exit_code: int, said: Result | Downloaded | Failure | None, stop: Stop | None, *, memory_was_short: bool = False
+) -> Verdict:
+    """`said` is the last word of the child, `stop` what the worker had asked of it.
+
+    `memory_was_short`: the kernel has killed somebody for want of memory while the child ran.
+    """
     if isinstance(said, Result | Downloaded) and exit_code == Exit.DONE:
         return Completed(said)
     if isinstance(said, Failure):
         return Failed(RunError(said.code, said.title, said.detail, said.hint))
     if stop is Stop.SHUTDOWN:
-        return Stopped("The worker was stopped; the run continues from its last checkpoint")
+        return Stopped("The worker was stopped; the run continues from its last checkpoint", "shutdown")
     if exit_code == Exit.STOPPED or stop is Stop.CANCEL:
-        return Stopped("The training process was asked to stop; it continues from its last checkpoint")
-    return Died(_cause_of_death(exit_code))
+        return Stopped("The training process was asked to stop; it continues from its last checkpoint", "stopped")
+    if stop is Stop.SILENCE:
+        return Failed(HUNG)
+    return Failed(_cause_of_death(exit_code, memory_was_short))
 
 
 def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def _cause_of_death(exit_code: int) -> RunError:
+def _cause_of_death(exit_code: int, memory_was_short: bool) -> RunError:
+    if exit_code == -signal.SIGKILL and memory_was_short:
+        return HOST_OUT_OF_MEMORY
     if exit_code < 0:
         return _killed(-exit_code)
     if exit_code == Exit.LOCKED:
-        return RunError(
-            "worker_lost",
-            "Another process still holds this run",
-            "A training process of an earlier attempt is still alive, so a second one was not started beside it.",
-            "End that process on the machine of the worker (fuser shows who holds the run's lock file), then retry.",
-        )
+        return LOCK_HELD
     return RunError(
         "crashed",
         "The training process crashed",

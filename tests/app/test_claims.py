@@ -1,12 +1,13 @@
 """Claims: one run to one worker, and no word from a worker whose time is over."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 from sqlmodel import Session, select, update
 
-from app import claims
+from app import claims, retries
 from app.claims import Claim, ClaimLost
 from app.db import Database
 from app.errors import RunError
@@ -15,6 +16,7 @@ from app.models import Attempt, Dataset, Experiment, MetricName, MetricPoint, Ru
 from app.status import ENDED, RunStatus
 
 ERROR = RunError("killed", "It was killed", "By a signal.", "Retry.")
+CONFIG = {"model": {"base_model": "m"}, "data": {"dataset": 1}}
 OVER = Lease("another boot", 1e12)
 
 
@@ -26,7 +28,7 @@ def runs(database: Database) -> list[int]:
         session.add(Dataset(id=1, name="d", sha256="0", format="jsonl", rows=1, train_rows=1, eval_rows=0, columns=[]))
         session.flush()
         for position in (2.0, 1.0, 2.0):
-            session.add(Run(experiment_id=1, dataset_id=1, name="r", config={}, queue_position=position))
+            session.add(Run(experiment_id=1, dataset_id=1, name="r", config=CONFIG, queue_position=position))
         session.commit()
     return [1, 2, 3]
 
@@ -94,8 +96,10 @@ WRITES: dict[str, Write] = {
     "complete": lambda s, c: claims.complete(s, c, {"fingerprint": "f"}, {}),
     "fail": lambda s, c: claims.fail(s, c, ERROR),
     "cancel": claims.cancel,
-    "requeue": lambda s, c: claims.requeue(s, c, "why"),
-    "died": lambda s, c: claims.died(s, c, ERROR),
+    "requeue": lambda s, c: claims.requeue(s, c, "why", "shutdown"),
+    "died": lambda s, c: retries.died(s, c, ERROR),
+    "pause": lambda s, c: retries.pause(s, c, ERROR, {"killed"}, 10),
+    "halve": lambda s, c: retries.halve(s, c, ERROR),
 }
 
 
@@ -114,7 +118,15 @@ def test_a_write_of_an_attempt_that_is_over_changes_nothing(
 
 @pytest.mark.parametrize(
     ("write", "status"),
-    [("complete", "completed"), ("fail", "failed"), ("cancel", "cancelled"), ("requeue", "queued"), ("died", "queued")],
+    [
+        ("complete", "completed"),
+        ("fail", "failed"),
+        ("cancel", "cancelled"),
+        ("requeue", "queued"),
+        ("died", "queued"),
+        ("pause", "queued"),
+        ("halve", "queued"),
+    ],
 )
 def test_run_and_attempt_end_alike_and_the_lease_is_given_up(
     write: str, status: str, database: Database, runs: list[int]
@@ -131,7 +143,7 @@ def test_run_and_attempt_end_alike_and_the_lease_is_given_up(
     assert tried.finished_at
 
 
-@pytest.mark.parametrize("write", ["complete", "fail", "requeue", "died"])
+@pytest.mark.parametrize("write", ["complete", "fail", "requeue", "died", "pause", "halve"])
 def test_a_requested_cancel_wins_over_every_other_end(write: str, database: Database, runs: list[int]) -> None:
     claim = taken(database)
     change(database, claim.run_id, cancel_requested=True)
@@ -140,35 +152,20 @@ def test_a_requested_cancel_wins_over_every_other_end(write: str, database: Data
     assert (read(database, claim.run_id).status, read(database, claim.run_id).error) == ("cancelled", None)
 
 
-def die(database: Database, step: int) -> str:
+def test_a_run_in_a_pause_is_left_out_until_it_is_due(database: Database, runs: list[int]) -> None:
     claim = taken(database)
-    change(database, claim.run_id, step=step)
     with database.writing() as session:
-        return claims.died(session, claim, ERROR)
+        assert claims.requeue(session, claim, "why", "unexpected", after=lease(60)) == "queued"
+        assert claims.next_due(session) == 1
+    assert [claim and claim.run_id for claim in (take(database) for _ in range(3))] == [1, 3, None]
+    change(database, 2, not_before=time.monotonic() - 0.001)
+    again = taken(database)
+    assert (again, read(database, 2).not_before) == (Claim(2, 2), None)
 
 
-def test_three_deaths_that_get_no_further_are_a_failure(database: Database, runs: list[int]) -> None:
-    assert [die(database, step) for step in (4, 4, 3)] == ["queued", "queued", "failed"]
-    assert read(database, 2).error == ERROR.to_json()
-
-
-def test_deaths_between_which_the_run_gets_further_are_not(database: Database, runs: list[int]) -> None:
-    assert [die(database, step) for step in (0, 0, 5, 5, 9, 12)] == ["queued"] * 6
-    assert [die(database, step) for step in (12, 12)] == ["queued", "failed"]
-
-
-def test_a_stop_of_the_worker_is_no_death(database: Database, runs: list[int]) -> None:
-    for _ in range(5):
-        claim = taken(database)
-        with database.writing() as session:
-            assert claims.requeue(session, claim, "the worker was stopped") == "queued"
-    assert [die(database, 0) for _ in range(2)] == ["queued", "queued"]
-
-
-def test_a_retry_starts_the_count_anew(database: Database, runs: list[int]) -> None:
-    assert [die(database, 4) for _ in range(3)][-1] == "failed"
-    change(database, 2, status="queued")
-    assert [die(database, 4) for _ in range(3)] == ["queued", "queued", "failed"]
+def test_a_pause_does_not_outlast_the_boot_that_it_was_given_in(database: Database, runs: list[int]) -> None:
+    change(database, 2, not_before_boot="before", not_before=1e12)
+    assert taken(database).run_id == 2
 
 
 def test_a_fresh_start_forgets_what_was_recorded(database: Database, runs: list[int]) -> None:

@@ -62,7 +62,8 @@ def test_a_held_lock_tells_by_whom(tmp_path: Path) -> None:
         assert Identity.read(path) == Identity.of(os.getpid())
         assert hold_lock(path) is None
         assert Identity.read(path) == Identity.of(os.getpid())
-    assert (again := try_lock(path))
+    again = try_lock(path)
+    assert again
     again.close()
 
 

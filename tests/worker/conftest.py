@@ -28,7 +28,7 @@ Launch = Callable[..., int]
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     (tmp_path / "bases" / "tiny").mkdir(parents=True)
-    return settings.model_copy(update={"model_dirs": str(tmp_path / "bases")})
+    return settings.model_copy(update={"model_dirs": str(tmp_path / "bases"), "retry_seconds": 0.05})
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_an_unknown_model_is_not_found(hub: Any, tmp_path: Path) -> None:
 def test_a_gated_model_says_how_to_get_it(hub: Any, tmp_path: Path) -> None:
     hub.gated.add("owner/name")
     refused = failure(hub.url, tmp_path / "models")
-    assert refused.code == "download_failed"
+    assert refused.code == "model_gated"
     assert "HF_TOKEN" in refused.hint
 
 

@@ -6,21 +6,25 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select, update
 
 from app.db import Database, connect
 from app.models import Attempt, Baseline, MetricName, MetricPoint, Run, RunValue
 from app.processes import try_lock
 from app.settings import Settings
-from worker import job
+from app.status import ENDED
+from worker import follow, job
 from worker.context import Context
+from worker.sweeper import Sweeper
 from worker.tasks import work
 
 RunOf = Callable[[int], Run]
@@ -44,6 +48,14 @@ def at_work(context: Context) -> Iterator[None]:
     finally:
         thread.join(30)
         assert not thread.is_alive()
+
+
+def work_until_over(context: Context, run_of: RunOf, run_id: int) -> Run:
+    """As a worker does whose sweeper wakes it after each pause."""
+    while run_of(run_id).status not in ENDED:
+        work(context)
+        time.sleep(0.02)
+    return run_of(run_id)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
@@ -163,6 +175,7 @@ def test_a_child_that_somebody_asked_to_stop_continues_and_has_not_died(
 @pytest.mark.parametrize(
     ("fault", "code", "said"),
     [("kill", "killed", "SIGKILL"), ("segv", "crashed", "SIGSEGV"), ("exit:7", "crashed", "7")],
+    ids=["kill", "segv", "exit"],
 )
 def test_a_child_that_dies_at_the_same_step_three_times_has_failed(
     fault: str, code: str, said: str, context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf
@@ -172,10 +185,68 @@ def test_a_child_that_dies_at_the_same_step_three_times_has_failed(
     run = run_of(run_id)
     assert run.status == "failed"
     assert run.error
-    assert run.error["code"] == code
+    assert run.error["code"] == "crash_loop"
     assert said in run.error["title"] + run.error["detail"]
     assert "Traceback" not in json.dumps(run.error)
-    assert [a.status for a in attempts_of(run_id)] == ["queued", "queued", "failed"]
+    assert [(a.status, a.cause) for a in attempts_of(run_id)] == [("queued", code), ("queued", code), ("failed", code)]
+
+
+@pytest.mark.parametrize("code", ["unexpected", "io_error", "cuda_error"])
+def test_an_error_that_may_pass_is_tried_again_after_a_pause(
+    code: str, context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf, fake: ModuleType
+) -> None:
+    run_id = launch(fault=f"fail:{code}", times=2, step_seconds=0.001)
+    work(context)
+    assert (run_of(run_id).status, run_of(run_id).attempt) == ("queued", 1)
+    assert work_until_over(context, run_of, run_id).status == "completed"
+    assert [a.cause for a in attempts_of(run_id)] == [code, code, None]
+
+
+def test_an_error_that_does_not_pass_ends_the_run_at_its_fourth_attempt(
+    context: Context, launch: Launch, run_of: RunOf
+) -> None:
+    run = work_until_over(context, run_of, launch(fault="fail:unexpected", step_seconds=0.001))
+    assert (run.status, run.attempt) == ("failed", 4)
+    assert run.error
+    assert run.error["code"] == "unexpected"
+
+
+def test_those_behind_a_run_in_a_pause_do_not_wait_for_it(context: Context, launch: Launch, run_of: RunOf) -> None:
+    context.settings = context.settings.model_copy(update={"retry_seconds": 60})
+    first, second = launch(fault="fail:unexpected"), launch(steps=1)
+    work(context)
+    assert (run_of(first).status, run_of(second).status) == ("queued", "completed")
+
+
+def test_out_of_memory_is_followed_by_one_attempt_at_half_the_batch(
+    context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf
+) -> None:
+    run_id = launch(fault="fail:out_of_memory", times=1)
+    work(context)
+    run = run_of(run_id)
+    assert (run.status, run.attempt, run.environment["batch_divisor"]) == ("completed", 2, 2)
+    assert "a batch size of 4: continued with 2 and 8 accumulation steps" in run.warnings[0]
+    assert [a.cause for a in attempts_of(run_id)] == ["out_of_memory", None]
+    other = launch(fault="fail:out_of_memory")
+    work(context)
+    assert (run_of(other).status, run_of(other).attempt) == ("failed", 2)
+
+
+def test_a_child_that_says_nothing_for_too_long_is_killed_and_tried_again(
+    context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf, settings: Settings
+) -> None:
+    context.settings = context.settings.model_copy(update={"silence_seconds": 1.5})
+    run_id = launch(fault="hang", times=1)
+    work(context)
+    assert run_of(run_id).status == "completed"
+    assert [(a.cause, a.died) for a in attempts_of(run_id)] == [("hung", True), (None, False)]
+
+
+def test_a_silence_in_which_the_worker_itself_stood_still_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 0.2, 3600.0, 3600.2, 3600.4])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    quiet = follow._Quiet()
+    assert [quiet.seconds(heard=heard) for heard in (False, False, False, True)] == pytest.approx([0.2, 5.2, 5.4, 0])
 
 
 def test_the_words_of_a_signal_say_that_memory_may_be_short(context: Context, launch: Launch, run_of: RunOf) -> None:
@@ -341,8 +412,9 @@ def test_a_database_that_is_locked_for_long_loses_no_point(
 ) -> None:
     impatient = connect(settings.database, busy_timeout_ms=50)
     context.db = impatient
+    context.settings = settings.model_copy(update={"lease_seconds": 2.0})
     run_id = launch(steps=150)
-    with at_work(context):
+    with at_work(context), rival(context):
         wait_for(lambda: run_of(run_id).step > 0)
         locker = sqlite3.connect(settings.data_dir / "tuneboard.db", isolation_level=None)
         locker.execute("BEGIN IMMEDIATE")
@@ -350,9 +422,30 @@ def test_a_database_that_is_locked_for_long_loses_no_point(
         assert run_of(run_id).status == "running"
         locker.execute("ROLLBACK")
         locker.close()
-    assert run_of(run_id).status == "completed"
+        wait_for(lambda: run_of(run_id).status == "completed")
+    assert run_of(run_id).attempt == 1  # the lease was over, and nobody took it
     assert list(series(database, run_id, "train/loss").values()) == fake.losses(150)
     impatient.dispose()
+
+
+@contextmanager
+def rival(context: Context) -> Iterator[None]:
+    """Another worker's sweeper, which looks for abandoned runs all the time."""
+    ended = threading.Event()
+    other = Sweeper(replace(context, name="cpu.2@here", claim=None))
+
+    def sweep() -> None:
+        while not ended.wait(0.01):
+            with suppress(OperationalError):
+                other.find_abandoned()
+
+    thread = threading.Thread(target=sweep)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_a_full_disk_under_the_log_fails_the_run_with_its_code(
@@ -396,26 +489,24 @@ def test_a_surprise_in_the_worker_fails_the_run_and_not_the_worker(
         return whole(task, *rest)
 
     monkeypatch.setattr(job, "training_command", broken)
-    work(context)
-    assert run_of(first).status == "failed"
+    assert work_until_over(context, run_of, first).status == "failed"
     assert run_of(first).error["code"] == "unexpected"  # type: ignore[index]
     assert "secret internals" not in json.dumps(run_of(first).error)
     assert run_of(second).status == "completed"
 
 
 def test_a_held_lock_is_no_reason_to_start_a_second_process(
-    context: Context, launch: Launch, run_of: RunOf, settings: Settings
+    context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf, settings: Settings
 ) -> None:
     run_id = launch()
     held = try_lock(settings.run_dir(run_id) / "lock")
     assert held
     with held:
         work(context)
-    run = run_of(run_id)
-    assert run.status == "failed"
-    assert run.error
-    assert run.error["code"] == "worker_lost"
+        assert run_of(run_id).status == "queued"
+        assert attempts_of(run_id)[0].cause == "lock_held"
     assert not (settings.run_dir(run_id) / "pids.log").exists()
+    assert work_until_over(context, run_of, run_id).status == "completed"
 
 
 def test_a_hub_model_is_downloaded_first_and_its_commit_goes_to_the_child(

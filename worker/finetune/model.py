@@ -111,7 +111,7 @@ def load_base(
 
 def _cannot_quantise(layers: list[str], method: str) -> FinetuneError:
     return FinetuneError(
-        "unexpected",
+        "quantization_not_exact",
         "Quantisation gives wrong weights",
         f"{len(layers)} layers, {layers[0]} first, do not come back as they were stored with {method}.",
         "Choose quantization.method none, and report the model and the versions that the run's log lists.",
