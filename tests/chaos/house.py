@@ -186,9 +186,28 @@ class House:
         return alive >= len(self.workers) and (not self._with_web or self.web_is_ready())
 
     def web_is_ready(self) -> bool:
-        with suppress(httpx.TransportError):
-            return self._http.get("/readyz").status_code == 200
-        return False
+        return self.readiness().startswith("200")
+
+    def readiness(self) -> str:
+        """The answer to /readyz: its status and, where not all is well, what is missing."""
+        try:
+            answer = self._http.get("/readyz")
+        except httpx.TransportError as error:
+            return f"the web does not answer: {error}"
+        return f"{answer.status_code} {answer.text}"
+
+    def page(self, path: str) -> httpx.Response:
+        return self._http.get(path, headers={"Accept": "text/html"})
+
+    def wait_for_web(self, seconds: float = READY_SECONDS) -> float:
+        """Until it answers at all; how long that took."""
+        return until(lambda: not self.readiness().startswith("the web"), seconds, "the web does not answer")
+
+    def tend(self) -> None:
+        """As a supervisor: start again the workers that have ended by themselves."""
+        for index, process in enumerate(self.workers):
+            if isinstance(process, psutil.Popen) and process.poll() is not None:
+                self.start_worker(index)
 
     # --- runs
 
@@ -217,6 +236,11 @@ class House:
         run_dir.mkdir(parents=True, exist_ok=True)
         known = {name: value for name, value in plan.items() if name in DEFAULTS}
         (run_dir / PLAN_FILE).write_text(json.dumps(known))
+
+    def plan_for_all(self, plan: Json) -> None:
+        """For runs that are launched otherwise than by `launch`, whose number nobody knows before."""
+        (self.settings.runs_dir).mkdir(exist_ok=True)
+        (self.settings.runs_dir / PLAN_FILE).write_text(json.dumps(plan))
 
     def _next_id(self) -> int:
         with self.connection() as connection:
@@ -258,10 +282,25 @@ class House:
         """Until every acknowledged run has ended; what did not, as violations."""
         deadline, open_runs = time.monotonic() + seconds, sorted(self.acknowledged)
         while open_runs := [run_id for run_id in open_runs if self.run(run_id)["status"] not in ENDED]:
+            self.tend()
             if time.monotonic() > deadline:
                 return [f"run {n} had not ended after {seconds:.0f} s: {short(self.run(n))}" for n in open_runs]
             time.sleep(0.05)
         return []
+
+    def rest(self, seconds: float) -> None:
+        """Let time pass, and start again what ends by itself."""
+        until_then = time.monotonic() + seconds
+        while time.monotonic() < until_then:
+            self.tend()
+            time.sleep(0.1)
+
+    def holder(self, run_id: int) -> int | None:
+        """Which worker has the run."""
+        with self.connection() as connection:
+            row = connection.execute("SELECT owner FROM run WHERE id = ?", (run_id,)).fetchone()
+        pid = int(row[0].partition("@")[0].rpartition(".")[2]) if row and row[0] else None
+        return next((n for n, worker in enumerate(self.workers) if worker and worker.pid == pid), None)
 
     def lives(self, run_id: int) -> list[int]:
         """The process that was alive in it, again and again, in the order of time."""

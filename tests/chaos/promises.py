@@ -1,15 +1,21 @@
 """The one table of what is promised: `make test` tries each a few times, `make chaos` until `full` is reached."""
 
 from tests.chaos.trial import Promise
-from tests.chaos.trials import killed
+from tests.chaos.trials import broker, cancelled, clock, killed, once, restarted, web_killed
 
 PROMISES = (
+    Promise("web_killed", "A run that got 201 is never lost, nor made twice", 5, 200, web_killed.opened),
+    Promise("broker", "The broker is disposable", 3, 50, broker.opened),
+    Promise("once", "No run is ever worked on twice at once", 10, 500, once.opened),
     Promise(
         "killed",
-        "A worker or child that is killed at any moment: the run resumes by itself within 60 s "
-        "and loses at most one checkpoint interval",
-        quick=10,
-        full=300,
-        open=killed.opened,
+        "A worker or child that is killed at any moment: the run resumes by itself in 60 s, and loses at most one "
+        "checkpoint interval",
+        10,
+        300,
+        killed.opened,
     ),
+    Promise("cancelled", "A cancel always works, and the process is gone", 5, 200, cancelled.opened),
+    Promise("restarted", "Stop and start of everything keeps queue and progress", 3, 100, restarted.opened),
+    Promise("clock", "Jumps of the clock harm nothing", 4, 100, clock.opened),
 )
