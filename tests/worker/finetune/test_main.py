@@ -126,6 +126,36 @@ def test_sigterm_in_training_leaves_a_checkpoint_and_resume_goes_on_from_it(slow
     assert first == step + 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_is_trained_is_not_trained_again_after_an_end_in_the_evaluation(
+    command: list[str], number: signal.Signals
+) -> None:
+    run = Started(command)
+    next(event for event in run if event.event == "stage" and event.name == "evaluating")
+    run.process.send_signal(number)
+    asked = time.monotonic()
+    assert run.ended() == (Exit.STOPPED if number == signal.SIGTERM else -number)
+    assert time.monotonic() - asked < 9  # the promise is 3 s
+    again = Started([*command, "--resume"])
+    events = list(again)
+    assert again.ended() == Exit.DONE
+    assert not [event for event in events if event.event == "progress"]
+    assert isinstance(events[-1], Result)
+
+
+@pytest.mark.parametrize("broken", ["raise ImportError('libpeft.so: undefined symbol')", "1 + None"])
+def test_a_broken_library_is_named_as_such(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    (tmp_path / "peft.py").write_text(broken)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run = Started(command)
+    failure = list(run)[-1]
+    assert run.ended() == Exit.FAILED
+    assert getattr(failure, "code", "") == "missing_library"
+    assert "Traceback" in run.printed
+
+
 def test_sigterm_while_libraries_are_imported_ends_at_once(slow: list[str]) -> None:
     run = Started(slow)
     time.sleep(1)
