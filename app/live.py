@@ -1,5 +1,6 @@
 """What is new about runs since a moment ago: their state, and the points of their series. Read by a poller."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, text
 from sqlmodel import Session, col, select
 
-from app import logs
+from app import logs, run_state
 from app.models import MetricName, Run
 from app.runs import progress
 from app.settings import Settings
@@ -114,7 +115,8 @@ def _state(settings: Settings, run: Run) -> dict[str, Any]:
     return {
         "run": run.id,
         "status": run.status,
-        "stage": run.stage,
+        "stage": run_state.stage(run),
+        "tries_again_in": math.ceil(run_state.tries_again_in(run) or 0),
         "attempt": run.attempt,
         "cancel_requested": run.cancel_requested,
         "queue_position": run.queue_position,

@@ -11,7 +11,7 @@ from typing import Any, Self
 from sqlalchemy import CursorResult, null, update
 from sqlmodel import Session, col, delete, func, select
 
-from app import idempotency, launch_checks
+from app import idempotency, launch_checks, run_state
 from app.db import iso, now
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.experiments import find_or_add
@@ -203,7 +203,8 @@ def to_api(run: Run, experiment: Experiment) -> dict[str, Any]:
         "import_id": run.import_id,
         "experiment": {"id": experiment.id, "name": experiment.name},
         "status": run.status,
-        "stage": run.stage,
+        "stage": run_state.stage(run),
+        "tries_again_in": run_state.tries_again_in(run),
         "cancel_requested": run.cancel_requested,
         "attempt": run.attempt,
         "warnings": run.warnings,

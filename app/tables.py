@@ -127,6 +127,8 @@ def failure(run: Json) -> str:
 
 def status(run: Json) -> str:
     """`running: training, 34/57`; the count of steps for as long as there are some to come."""
+    if run.get("tries_again_in"):
+        return f"queued: tries again in {numbers.duration(run['tries_again_in']).striptags()}"
     if run["status"] != RunStatus.RUNNING or not run["stage"]:
         return str(run["status"])
     step, total = run["progress"]["step"], run["progress"]["total_steps"]

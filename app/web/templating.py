@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from app import metrics
+from app import attempts, metrics, run_state
 from app.run_config import label
 from app.settings import ROOT
 from app.web import chip, numbers, secrets, spark
@@ -26,6 +26,9 @@ FILTERS = (
     numbers.duration,
     numbers.ago,
     numbers.setting,
+    run_state.stage,
+    run_state.tries_again_in,
+    attempts.took,
 )
 
 

@@ -9,6 +9,7 @@ LISTED = {"items", "next_cursor", "total"}
 RUN = {
     "id", "name", "origin", "experiment", "status", "stage", "cancel_requested", "attempt", "warnings", "progress",
     "config", "notes", "tags", "created_at", "started_at", "finished_at", "error", "results", "resources",
+    "tries_again_in",
 }  # fmt: skip
 DATASET = {
     "id", "name", "sha256", "format", "rows", "train_rows", "eval_rows", "columns", "skipped_rows", "warnings"
@@ -57,6 +58,7 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("get", "/runs/{run_id}/events", 200, set(), {404}),
     ("get", "/events", 200, set(), {422}),
     ("get", "/runs/{run_id}/predictions", 200, LISTED, {404, 422}),
+    ("get", "/runs/{run_id}/attempts", 200, LISTED, {404}),
     ("get", "/runs/{run_id}/artifacts", 200, LISTED, {404}),
     ("get", "/runs/{run_id}/artifacts/{name}", 200, set(), {404}),
     ("get", "/leaderboard", 200, LISTED | {"groups", "columns", "unranked"}, {422}),

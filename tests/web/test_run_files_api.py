@@ -1,13 +1,18 @@
-"""Metrics, log, predictions and artifacts of a run over HTTP."""
+"""Metrics, log, predictions, attempts and artifacts of a run over HTTP."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from app.db import Database
+from app import claims, retries
+from app.db import Database, now
+from app.errors import RunError
+from app.leases import lease
+from app.models import Attempt
 from app.settings import Settings
 from tests.stored_runs import add_points, add_run
 
@@ -168,3 +173,35 @@ def test_an_unknown_run_has_no_parts(client: TestClient, part: str) -> None:
     answer = client.get(f"/api/v1/runs/77/{part}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_attempts_tell_what_each_ended_of_the_last_one_first(client: TestClient, database: Database) -> None:
+    run_id = add_run(database)
+    with database.writing() as session:
+        first = claims.claim(session, "w", lease(60))
+        assert first
+        claims.update_run(session, first, {"step": 7})
+        retries.died(session, first, RunError("killed", "It was killed", "By SIGKILL.", "Retry."))
+        second = claims.claim(session, "w", lease(60))
+        assert second
+        # as after the clock of the machine was set forward and back
+        session.get_one(Attempt, (run_id, 2)).started_at = now() + timedelta(days=1)
+        session.commit()
+    answer = client.get(f"/api/v1/runs/{run_id}/attempts").json()
+    assert answer["total"] == 2
+    last, died = answer["items"]
+    assert (last["number"], last["status"], last["cause"], last["last_step"], last["seconds"]) == (
+        2,
+        "running",
+        None,
+        None,
+        0,
+    )
+    assert (died["status"], died["cause"], died["reason"], died["last_step"]) == (
+        "queued",
+        "killed",
+        "It was killed",
+        7,
+    )
+    assert died["finished_at"].endswith("Z")
+    assert client.get("/api/v1/runs/99/attempts").status_code == 404

@@ -1,11 +1,11 @@
-"""/runs/{id}/...: what a run writes while it works and leaves behind - series, log, predictions, artifacts."""
+"""/runs/{id}/...: what a run writes and leaves behind - series, log, predictions, attempts, artifacts."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
-from app import artifacts, logs, predictions, series
+from app import artifacts, attempts, logs, predictions, series
 from app.db import MAX_ID
 from app.listing import DEFAULT_LIMIT
 from app.runs import get_run
@@ -55,6 +55,14 @@ def list_predictions(
     """The held-out rows with the answers of base and fine-tuned model."""
     get_run(session, run_id)
     return vars(predictions.list_predictions(settings, run_id, sort=sort, limit=limit, cursor=cursor))
+
+
+@router.get("/attempts", response_model=shapes.Listed[shapes.Attempt], summary="List attempts")
+def list_attempts(run_id: Id, session: Reading) -> dict[str, Any]:
+    """How often it was tried, how far each attempt got and what it ended of; the last one first."""
+    get_run(session, run_id)
+    items = [attempts.to_api(attempt) for attempt in attempts.of_run(session, run_id)]
+    return {"items": items, "next_cursor": None, "total": len(items)}
 
 
 @router.get("/artifacts", response_model=shapes.Listed[shapes.Artifact], summary="List artifacts")

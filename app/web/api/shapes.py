@@ -111,6 +111,7 @@ class Run(Shape):
     experiment: ExperimentName
     status: RunStatus
     stage: str | None = Field(description="What a running run is busy with; for people.")
+    tries_again_in: float | None = Field(None, description="Seconds until a queued run's pause is over; null: none.")
     cancel_requested: bool
     attempt: int
     warnings: list[str]
@@ -125,6 +126,19 @@ class Run(Shape):
     results: Results | None
     resources: Resources | None
     environment: dict[str, Any] = Field(description="Versions and device: what it takes to run this again.")
+
+
+class Attempt(Shape):
+    number: int
+    status: RunStatus
+    worker: str
+    started_at: datetime
+    finished_at: datetime | None
+    seconds: float
+    first_step: int
+    last_step: int | None = Field(description="null while it runs.")
+    cause: str | None = Field(description="A code for what it ended of; null: it runs or completed.")
+    reason: str = Field(description="The same in words.")
 
 
 class Launched(Shape):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
+from app import run_state
 from app.db import now
 from app.models import MetricName, MetricPoint, Run
 from app.status import STAGES, RunStatus
@@ -42,7 +43,7 @@ def stages(run: Run) -> Stages:
         return Stages(len(STAGES), "done", 1.0, {})
     if run.status == RunStatus.QUEUED or not run.attempt:
         return Stages(-1, "now", 0.0, {})
-    at = STAGES.index(run.stage) if run.stage in STAGES else 0
+    at = STAGES.index(run.stage) if run.stage in STAGES else TRAINING if run.total_steps else 0
     state = "now" if run.status == RunStatus.RUNNING else "stop"
     return Stages(at, state, run.fraction if at == TRAINING else 0.0, _notes(run, at))
 
@@ -51,8 +52,9 @@ def _notes(run: Run, at: int) -> dict[str, str]:
     """What stands beside the names of the stages."""
     present = STAGES[at]
     if run.status == RunStatus.RUNNING:
-        if run.stage not in STAGES:
-            return {present: run.stage or "starting"}
+        stage = run_state.stage(run)
+        if stage not in STAGES:
+            return {present: stage or "starting"}
         return {present: share(run.fraction)} if at == TRAINING else {}
     ended = "failed here" if run.status == RunStatus.FAILED else "cancelled here"
     return {present: ended} | dict.fromkeys(STAGES[at + 1 :], "not reached")

@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import and_, or_, tuple_
 from sqlmodel import Session, col, func, select
 
-from app import artifacts, experiments, logs, runs, workers
-from app.db import now
-from app.models import Attempt, Dataset, Experiment, MetricPoint, ResultImport, Run
+from app import artifacts, attempts, experiments, logs, runs, workers
+from app.models import Dataset, Experiment, MetricPoint, ResultImport, Run
 from app.series import read_series
 from app.settings import Settings
 from app.status import ENDED, STAGES, RunStatus
@@ -74,7 +73,6 @@ def _layout(session: Session, run: Run) -> str:
 
 
 def _state(session: Session, run: Run) -> dict[str, Any]:
-    attempts = select(Attempt).where(Attempt.run_id == run.id).order_by(col(Attempt.number).desc())
     training = run.config.get("training", {})
     return {
         "STAGES": STAGES,
@@ -84,8 +82,7 @@ def _state(session: Session, run: Run) -> dict[str, Any]:
         "epochs": None if training.get("max_steps") else training.get("num_train_epochs"),
         "ahead": _ahead(session, run),
         "workers": any(alive for _, alive in workers.list_workers(session)),
-        "attempts": session.exec(attempts).all(),
-        "now": now(),
+        "attempts": attempts.of_run(session, run.id or 0),
     }
 
 

@@ -3,13 +3,15 @@
 import html
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
 from app.db import Database
-from app.models import MetricName, MetricPoint, Run
+from app.leases import lease
+from app.models import Attempt, MetricName, MetricPoint, Run
 from app.settings import Settings
 from app.status import RunStatus
 from tests.web.pages.conftest import Browser
@@ -342,3 +344,33 @@ def test_an_imported_run_shows_what_was_stated_and_nothing_else(browser: Browser
 @pytest.mark.parametrize("path", ["/runs/99", "/runs/0", "/runs/99/live", f"/runs/{10**30}", "/runs/first"])
 def test_a_run_that_is_not_there_is_a_page_that_says_so(browser: Browser, path: str) -> None:
     assert "Not found" in words(browser.open(path, status=404))
+
+
+def test_a_run_in_a_pause_says_when_it_tries_again_and_what_went_wrong(browser: Browser, records: Database) -> None:
+    due = lease(20)
+    with records.writing() as session:
+        first = session.exec(select(Run).where(Run.name == QUEUED)).one()
+        reason = "Something went wrong"
+        session.add(Attempt(run_id=first.id, number=1, worker="w", status="queued", reason=reason, cause="unexpected"))
+        session.commit()
+    change(records, QUEUED, attempt=1, not_before_boot=due.boot, not_before=due.until)
+    text = words(show(browser, records, QUEUED))
+    assert re.search(r'Tries again in (20|1\d) s: attempt 1 ended with "Something went wrong"', text)
+    assert "Something went wrong unexpected" in text  # among the attempts, with its code
+    assert re.search(r"tries again in (20|1\d) s", words(browser.open("/queue")))
+    assert re.search(r"attempt 2 in (20|1\d) s", words(browser.open("/")))
+
+
+def test_a_run_whose_worker_is_silent_says_so_everywhere(browser: Browser, records: Database) -> None:
+    change(records, RUNNING, lease_boot="another boot", lease_until=1.0)
+    for page in (show(browser, records, RUNNING), browser.open("/queue")):
+        assert "no word from its worker" in words(page)
+
+
+def test_a_clock_that_was_set_back_makes_no_time_negative(browser: Browser, records: Database) -> None:
+    with records.reading() as session:
+        started = session.exec(select(Run.started_at).where(Run.name == COMPLETED)).one()
+    assert started
+    change(records, COMPLETED, finished_at=started - timedelta(hours=1))
+    text = words(show(browser, records, COMPLETED))
+    assert "took 0 s" in text
