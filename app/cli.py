@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -20,6 +21,7 @@ from app.settings import Settings
 ONLY_IN_ENVIRONMENT = frozenset({"token"})
 SERVER_OPTIONS = tuple(name for name in Settings.model_fields if name not in ONLY_IN_ENVIRONMENT)
 CLIENT_OPTIONS = ("host", "port")
+FOLDER_OPTIONS = ("data_dir", "database_url")
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
@@ -52,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     _add(subs, "web", commands.web, "start the web server alone", SERVER_OPTIONS)
     _add(subs, "worker", commands.worker, "start a worker alone: one per GPU", SERVER_OPTIONS)
     _add_demo(subs)
+    _add_backup(subs)
+    _add_restore(subs)
     _add_launch(subs)
     _add_runs(subs)
     _add_show(subs)
@@ -78,6 +82,20 @@ def _add_demo(subs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     demo = _add(subs, "demo", commands.demo, words, SERVER_OPTIONS)
     demo.add_argument("--exit", action="store_true", help="stop after the results; fails if a run did not complete")
     demo.add_argument("--fresh", action="store_true", help="launch the runs again, as a new experiment")
+
+
+def _add_backup(subs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    words = "copy everything into one file, whether Tuneboard runs or not"
+    backup = _add(subs, "backup", commands.backup, words, FOLDER_OPTIONS)
+    where = "a new file, or a folder to make one in [backups in the data folder]"
+    backup.add_argument("target", metavar="FILE|FOLDER", nargs="?", type=Path, help=where)
+    backup.add_argument("--models", action="store_true", help="base models from the hub too; else they come again")
+
+
+def _add_restore(subs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    words = "make an empty data folder what a backup was made of; runs that were under way go on"
+    restore = _add(subs, "restore", commands.restore, words, FOLDER_OPTIONS)
+    restore.add_argument("file", metavar="FILE", type=Path, help="what `tuneboard backup` made")
 
 
 def _add_launch(subs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -7,7 +7,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from app import backup as backups
 from app import demo as demonstration
+from app import restore as restoring
 from app import tables
 from app import up as everything
 from app.address import listen
@@ -41,6 +43,33 @@ def worker(settings: Settings, _: Namespace) -> int:
 
 def demo(settings: Settings, arguments: Namespace) -> int:
     return demonstration.demo(settings, stop_after=arguments.exit, fresh=arguments.fresh)
+
+
+def backup(settings: Settings, arguments: Namespace) -> int:
+    made = backups.make(settings, arguments.target or _backups_dir(settings), with_models=arguments.models)
+    what = f"{_count(made.runs, 'run')} and {_count(made.datasets, 'data set')}"
+    sys.stdout.write(f"{made.file}: {what}, {made.size_bytes / 1e6:,.1f} MB, read back and verified.\n")
+    for note in made.notes:
+        sys.stdout.write(f"Note: {note}\n")
+    return 0
+
+
+def restore(settings: Settings, arguments: Namespace) -> int:
+    found = restoring.restore(settings, arguments.file)
+    what = f"{_count(found.runs, 'run')} and {_count(found.datasets, 'data set')} are"
+    goes_on = f" `tuneboard up` goes on with {_count(found.unfinished, 'run')}." if found.unfinished else ""
+    sys.stdout.write(f"{what} in {settings.data_dir}, every file as it was backed up.{goes_on}\n")
+    return 0
+
+
+def _backups_dir(settings: Settings) -> Path:
+    if settings.data_dir.is_dir():
+        settings.backups_dir.mkdir(exist_ok=True)
+    return settings.backups_dir
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun if number == 1 else noun + 's'}"
 
 
 def launch(settings: Settings, arguments: Namespace) -> int:

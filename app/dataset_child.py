@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.dataset_request import ImportRequest
-from app.errors import FieldError, Invalid, Unavailable
+from app.errors import DiskFull, FieldError, Invalid, Unavailable
 from app.processes import spawn, stop
 
 MODULE = "app.dataset_import"
@@ -34,8 +34,8 @@ def run(source: Path, folder: Path, request: ImportRequest) -> dict[str, Any]:
 def _imported(report: dict[str, Any]) -> dict[str, Any]:
     if "errors" in report:
         raise Invalid([FieldError(**error) for error in report["errors"]])
-    if "unavailable" in report:
-        raise Unavailable(report["unavailable"])
+    if "disk_full" in report:
+        raise DiskFull
     imported: dict[str, Any] = report["imported"]
     return imported
 

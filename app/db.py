@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import DateTime, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
@@ -22,10 +22,11 @@ MAX_ID = 2**63 - 1
 # A writer waits this long for another before it gives up; longer than any transaction of ours.
 BUSY_TIMEOUT_MS = 10_000
 
+BUSY = "The database is busy: another process holds its lock. Nothing was stored; try again."
 # What SQLite says of a file that cannot be written or read now, and nobody's request is to blame for.
 REFUSALS = {
-    sqlite3.SQLITE_BUSY: "The database is busy: another process holds its lock. Nothing was stored; try again.",
-    sqlite3.SQLITE_LOCKED: "The database is busy: another process holds its lock. Nothing was stored; try again.",
+    sqlite3.SQLITE_BUSY: BUSY,
+    sqlite3.SQLITE_LOCKED: BUSY,
     sqlite3.SQLITE_IOERR: "The disk of the database reports an error: nothing was stored. See the system's log.",
     sqlite3.SQLITE_READONLY: "The database may only be read: nothing was stored. See the rights of its file and disk.",
     sqlite3.SQLITE_CANTOPEN: "The database cannot be opened: nothing was stored. See its folder's rights and room.",
@@ -73,6 +74,13 @@ class Database:
         with Session(self.read) as session:
             yield session
 
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Holds a connection that has read: as long as there is one, nobody can lock readers out of the file."""
+        with self.read.connect() as connection:
+            connection.rollback()
+            yield
+
     def dispose(self) -> None:
         self.write.dispose()
 
@@ -90,6 +98,17 @@ def refusal(error: BaseException | None) -> Unavailable | None:
     if code == sqlite3.SQLITE_FULL:
         return DiskFull()
     return Unavailable(REFUSALS[code]) if code in REFUSALS else None
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Has what SQLite cannot do now be the error of a request that a page shows beside its form."""
+    try:
+        yield
+    except OperationalError as error:
+        if reason := refusal(error.orig):
+            raise reason from error
+        raise
 
 
 @contextmanager

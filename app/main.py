@@ -10,9 +10,10 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from app import __version__
 from app.db import connect
+from app.health import QueueWatch
 from app.queue import celery_app, enqueue
 from app.settings import ROOT, Settings
-from app.web import api, pages, problems
+from app.web import api, pages, problems, turns
 from app.web.api import health
 from app.web.hub import Hub, reader
 from app.web.security import Guard
@@ -32,7 +33,9 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Guard, settings=settings), Middleware(GZipMiddleware, compresslevel=6)],
     )
     app.state.settings = settings
-    app.state.db = connect(settings.database)
+    app.state.db = connect(settings.database, round(turns.WAIT_SECONDS * 1000))
+    app.state.turns = turns.Turns()
+    app.state.queue_watch = QueueWatch()
     app.state.celery = celery_app(settings.broker_url)
     app.state.wake = partial(enqueue, app.state.celery)
     app.state.hub = Hub(reader(settings, app.state.db))
@@ -52,6 +55,7 @@ def _include_routers(app: FastAPI) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
+    with app.state.db.kept_open():
+        yield
     app.state.hub.close()
     app.state.db.dispose()

@@ -35,7 +35,7 @@ def upgrade(settings: Settings) -> None:
     """
     with opened(settings.database) as database:
         found = revision(database)  # a first connection makes the file and switches it to WAL, for good
-        refuse_newer(settings, found)
+        refuse_newer(file_of(settings.database), found)
         if found == head():
             return
         has_rows = found is not None and _has_rows(database)
@@ -44,13 +44,18 @@ def upgrade(settings: Settings) -> None:
         command.upgrade(_config(settings.database), "head")
 
 
-def refuse_newer(settings: Settings, found: str | None) -> None:
+def refuse_newer(file: Path, found: str | None) -> None:
     """Raises Conflict for a schema that this program does not know: a newer one wrote it."""
-    if found is not None and found not in _known():
+    if not is_known(found):
         raise Conflict(
-            f"The database {file_of(settings.database)} was written by a newer Tuneboard (schema {found}; this one "
-            f"knows up to {head()}): start that version, or restore a backup from before."
+            f"{file} was written by a newer Tuneboard (schema {found}; this one knows up to {head()}): "
+            "start that version, or restore a backup from before."
         )
+
+
+def is_known(found: str | None) -> bool:
+    """Whether this program can read such a schema, or bring it to its own."""
+    return found is None or found in _known()
 
 
 def is_current(database: Database) -> bool:

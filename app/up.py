@@ -19,13 +19,15 @@ from app.settings import Settings
 from app.supervisor import Part, Supervisor, to_terminal
 
 READY_SECONDS = 30.0
+# Held by `up` as long as it runs, and by whoever makes the folder ready.
+LOCK, PREPARE_LOCK = "up.lock", "prepare.lock"
 
 
 def up(settings: Settings) -> None:
     """Broker, worker and web until a signal; raises one sentence, before anything is started, where it cannot be."""
     make_data_dir(settings)
     refusal = f"Tuneboard already runs on the data folder {settings.data_dir}"
-    with exclusive(settings.data_dir / "up.lock", refusal):
+    with exclusive(settings.data_dir / LOCK, refusal):
         listen(settings).close()
         parts = [*queue_parts(settings), web()]
         prepare(settings)
@@ -67,7 +69,7 @@ def make_data_dir(settings: Settings) -> None:
 def prepare(settings: Settings) -> None:
     """A current database and the bundled data set; one process at a time, the others wait for it."""
     make_data_dir(settings)
-    with waiting_lock(settings.data_dir / "prepare.lock"), explained(settings.database):
+    with waiting_lock(settings.data_dir / PREPARE_LOCK), explained(settings.database):
         upgrade(settings)
         with opened(settings.database) as database, database.writing() as session:
             datasets.sweep(session, settings)
@@ -104,7 +106,7 @@ def missing(readiness: str) -> str:
 def ask(settings: Settings, path: str) -> tuple[int, str]:
     """Status and body of a GET to our own server; (0, "") while nobody answers."""
     host = url(settings).removeprefix("http://").rsplit(":", 1)[0].strip("[]")
-    connection = http.client.HTTPConnection(host, settings.port, timeout=1)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=3)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

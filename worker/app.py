@@ -16,7 +16,7 @@ from celery import signals
 from celery.platforms import SecurityWarning
 from sqlalchemy.exc import OperationalError
 
-from app.db import connect
+from app.db import connect, file_of
 from app.errors import Conflict
 from app.migrate import is_current, refuse_newer, revision
 from app.queue import QUEUE, celery_app
@@ -90,7 +90,7 @@ def _hang_up_is_terminate(**_: Any) -> None:
 
 def _wait_for_schema(context: Context) -> None:
     """Another process migrates the database; rows of another schema are not ours to touch."""
-    refuse_newer(context.settings, revision(context.db))
+    refuse_newer(file_of(context.settings.database), revision(context.db))
     if not _is_current(context):
         log.info("waiting for the database to be migrated: %s", context.settings.database)
     while not _is_current(context):

@@ -1,10 +1,9 @@
 """The child process of an import: reads a file into a folder and prints what became of it as JSON.
 
-{"imported": {...}}, or {"errors": [{"field", "message"}]} for a file that cannot be used, or {"unavailable": "..."}.
+{"imported": {...}}, or {"errors": [{"field", "message"}]} for a file that cannot be used, or {"disk_full": true}.
 """
 
 import argparse
-import errno
 import json
 import sys
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.dataset_import import importing
+from app.disk import FULL
 from app.errors import Invalid
 
 
@@ -39,11 +39,9 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     except Invalid as error:
         return {"errors": [asdict(item) for item in error.errors]}
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
-        return {
-            "unavailable": "The disk is full: nothing was stored. Delete finished runs or data sets, then try again"
-        }
+        return {"disk_full": True}
     return {"imported": report}
 
 

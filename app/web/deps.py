@@ -1,16 +1,21 @@
 """What a route asks for: settings, a session to read or to write with, and the worker's wake-up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
 from sqlmodel import Session
 
+from app import health
 from app.db import MAX_ID, Database
+from app.health import Part
 from app.settings import Settings
+from app.web import turns
 from app.web.hub import Hub
 
 Waker = Callable[[int], bool]
+HealthLook = Callable[[], dict[str, Part]]
 
 
 def _settings(request: Request) -> Settings:
@@ -33,9 +38,16 @@ def _hub(request: Request) -> Hub:
     return hub
 
 
+def _health(request: Request) -> HealthLook:
+    state = request.app.state
+    return partial(health.parts, state.settings, state.db, state.queue_watch)
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 HubDep = Annotated[Hub, Depends(_hub)]
 DatabaseDep = Annotated[Database, Depends(_database)]
+# A look at each part of the machine: not free, so only where it is shown.
+Health = Annotated[HealthLook, Depends(_health)]
 
 # wake(run_id) after the commit; False: the broker is away and the run is found when it is back.
 Wake = Annotated[Waker, Depends(_wake)]
@@ -46,7 +58,12 @@ def _reading(database: DatabaseDep) -> Iterator[Session]:
         yield session
 
 
-def _writing(database: DatabaseDep) -> Iterator[Session]:
+async def _turn(request: Request) -> AsyncIterator[None]:
+    async with turns.taken(request):
+        yield
+
+
+def _writing(database: DatabaseDep, _: Annotated[None, Depends(_turn, scope="function")]) -> Iterator[Session]:
     with database.writing() as session:
         yield session
 

@@ -1,6 +1,5 @@
 """Errors as people and programs read them: RFC 9457 problem+json under /api, a page elsewhere. Never a traceback."""
 
-import sqlite3
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -9,15 +8,17 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import OperationalError
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
-from app.errors import FieldError, Invalid, NotFound, TuneboardError, Unavailable, WrongMediaType
+from app.db import refusal
+from app.disk import FULL
+from app.errors import DiskFull, FieldError, Invalid, NotFound, TuneboardError, Unavailable, WrongMediaType
 from app.findings import field_error
 from app.web.headers import HEADERS
 from app.web.templating import page
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = "2"
 
 
 def install(app: FastAPI) -> None:
@@ -25,6 +26,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(OSError, _disk)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -53,6 +55,7 @@ def problem(
             title=title,
             detail=detail,
             errors=fields,
+            typed=_typed(request) if status == Unavailable.status else None,
         )
         answer.headers.update(headers or {})
         return answer
@@ -63,8 +66,14 @@ def problem(
 def domain_problem(request: Request, error: TuneboardError) -> Response:
     errors = error.errors if isinstance(error, Invalid) else []
     detail = _summary(errors) if isinstance(error, Invalid) else str(error)
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if error.status == Unavailable.status else None
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
     return problem(request, error.status, error.title, detail, errors=errors, headers=headers)
+
+
+def _typed(request: Request) -> list[tuple[str, str]] | None:
+    """The form that could not be stored, to be sent again; None where nothing was typed or a file was part of it."""
+    form: FormData | None = getattr(request.state, "form", None)
+    return [(name, text) for name, text in form.multi_items() if isinstance(text, str)] if form else None
 
 
 def _summary(errors: list[FieldError]) -> str:
@@ -125,14 +134,17 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    """SQLite's "locked" and "full" pass; nothing of the request was stored. Anything else is a fault of ours."""
+    """What SQLite cannot do now passes, and nothing of the request was stored; anything else is a fault of ours."""
     assert isinstance(error, OperationalError)
-    cause = error.orig
-    if isinstance(cause, sqlite3.OperationalError):
-        if cause.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return domain_problem(request, Unavailable("The database is busy; nothing was stored. Try again."))
-        if cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
-            return domain_problem(request, Unavailable("The disk is full; nothing was stored. Free some space first."))
+    if refused := refusal(error.orig):
+        return domain_problem(request, refused)
+    raise error
+
+
+async def _disk(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno in FULL:
+        return domain_problem(request, DiskFull())
     raise error
 
 

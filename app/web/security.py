@@ -177,6 +177,7 @@ async def _page_form(request: Request) -> FormData:
     form = await request.form()
     if not secrets.is_form_token(request.app.state.settings, str(form.get("_token", ""))):
         raise HTTPException(403, "This form is older than a week, or not ours. Load its page again and send it anew.")
+    request.state.form = form  # a page that refuses for want of a database hands it back
     return form
 
 

@@ -1,6 +1,5 @@
 """A multipart form with one file, straight from the connection to a file of our own naming: never whole in memory."""
 
-import errno
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,9 @@ from starlette.requests import ClientDisconnect
 
 from app import datasets
 from app.dataset_request import ImportRequest
-from app.db import Database
-from app.errors import Invalid, TooLarge, Unavailable, WrongMediaType
+from app.db import Database, refusing
+from app.disk import FULL
+from app.errors import DiskFull, Invalid, TooLarge, WrongMediaType
 from app.models import Dataset
 from app.settings import Settings
 
@@ -29,8 +29,6 @@ STORED_NAME = "upload"
 # Bytes handed to a thread at a time, and allowed for all that is not the file.
 BLOCK = 1 << 20
 MAX_TEXT = 100_000
-
-DISK_FULL = "The disk is full: nothing was stored. Delete finished runs or data sets, then try again"
 
 
 @dataclass
@@ -60,9 +58,9 @@ async def receive(request: Request, folder: Path, limit: int, *, text_limit: int
     except ClientDisconnect:
         raise HTTPException(400, "The upload was broken off") from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
-        raise Unavailable(DISK_FULL) from None
+        raise DiskFull from None
     return receiver.upload
 
 
@@ -75,7 +73,7 @@ def import_upload(database: Database, settings: Settings, upload: Upload, folder
         raise Invalid.one("path", "Send a file or the path of one, not both")
     source = upload.path if upload.filename is not None else datasets.local_file(settings, path)
     request = ImportRequest.of(upload.fields, upload.filename or source.name)
-    with database.writing() as session:
+    with refusing(), database.writing() as session:
         return datasets.import_file(session, settings, source, folder, request)
 
 

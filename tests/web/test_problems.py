@@ -87,7 +87,7 @@ def test_a_locked_database_is_a_503_and_nothing_is_stored(settings: Settings) ->
         other.close()
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
-        assert "nothing was stored" in answer.json()["detail"]
+        assert "Nothing was stored" in answer.json()["detail"]
         assert client.post("/api/v1/experiments", json={"name": "x"}).status_code == 201
 
 

@@ -8,9 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -21,52 +19,10 @@ from app.models import Run
 from app.settings import ROOT, Settings
 from app.status import RunStatus
 from tests.stored_runs import add_points, add_run
+from tests.web.conftest import Web, free_port, start
 
 # Documented: 0.2 s; asserted at more than three times that, on a machine that does other things.
 SHUTDOWN_SECONDS = 2.0
-
-
-@dataclass
-class Web:
-    process: subprocess.Popen[str]
-    address: str
-
-
-def start(settings: Settings, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "app.web.server"],
-        cwd=ROOT,
-        env=os.environ | {"TUNEBOARD_DATA_DIR": str(settings.data_dir)} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-@pytest.fixture
-def web(settings: Settings) -> Iterator[Web]:
-    port = free_port()
-    process = start(settings, TUNEBOARD_PORT=str(port))
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            httpx.get(f"{address}/healthz").raise_for_status()
-            break
-        except httpx.TransportError:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    yield Web(process, address)
-    process.kill()
-    process.communicate()
 
 
 class Reader(threading.Thread):

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.concurrency import contextmanager_in_threadpool
 
 from app import appended, dataset_rows, datasets
 from app.dataset_import.formats import FORMATS
@@ -15,6 +15,7 @@ from app.web.api.dataset_shapes import Dataset, DatasetRow
 from app.web.api.documented import Cursor, Limit, problems
 from app.web.api.shapes import Listed
 from app.web.deps import DatabaseDep, Id, Reading, SettingsDep, Writing
+from app.web.turns import in_import_thread
 
 router = APIRouter(prefix="/datasets", tags=["data sets"], responses=problems(422))
 
@@ -60,7 +61,7 @@ async def create(request: Request, response: Response, database: DatabaseDep, se
     """Import a file. One that cannot be used is a 422 that names its first bad rows, and nothing is kept."""
     async with contextmanager_in_threadpool(datasets.staging(settings)) as folder:
         upload = await uploads.receive(request, folder, settings.max_upload)
-        dataset = await run_in_threadpool(uploads.import_upload, database, settings, upload, folder)
+        dataset = await in_import_thread(request, uploads.import_upload, database, settings, upload, folder)
     response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
     return datasets.to_api(dataset, 0)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from app import __version__, health, workers
+from app import __version__, workers
 from app.db import iso
 from app.web.api import shapes
-from app.web.deps import DatabaseDep, Reading, SettingsDep
+from app.web.deps import Health, Reading
 
 probes = APIRouter(tags=["health"])
 router = APIRouter(tags=["health"])
@@ -24,9 +24,9 @@ async def healthz() -> dict[str, str]:
 @probes.get(
     "/readyz", response_model=shapes.Readiness, responses={503: {"model": shapes.Readiness}}, summary="Can runs start?"
 )
-def readyz(settings: SettingsDep, database: DatabaseDep, response: Response) -> dict[str, Any]:
-    """Whether a run that is launched now would start now; 503 names what is missing."""
-    parts = health.parts(settings, database)
+def readyz(look: Health, response: Response) -> dict[str, Any]:
+    """Whether a run that is launched now would be stored and would start; 503 names what is missing, or stuck."""
+    parts = look()
     ready = all(part.up for part in parts.values())
     if not ready:
         response.status_code = 503

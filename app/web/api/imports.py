@@ -16,6 +16,7 @@ from app.web import uploads
 from app.web.api.documented import problems
 from app.web.api.report_shapes import Imported, ImportPreview
 from app.web.deps import DatabaseDep
+from app.web.turns import in_import_thread
 
 router = APIRouter(prefix="/imports", tags=["imports"], responses=problems(422))
 
@@ -63,7 +64,7 @@ async def create(
     asked = await receive(request)
     if dry_run:
         return JSONResponse(await run_in_threadpool(preview, asked))
-    answer = await run_in_threadpool(_import, database, asked)
+    answer = await in_import_thread(request, _import, database, asked)
     response.headers["Location"] = f"/api/v1/experiments/{answer['experiment']['id']}"
     return answer
 

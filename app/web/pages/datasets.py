@@ -20,6 +20,7 @@ from app.web import secrets, uploads
 from app.web.deps import DatabaseDep, Id, Reading, SettingsDep, Writing
 from app.web.security import PageForm
 from app.web.templating import page
+from app.web.turns import in_import_thread
 
 router = APIRouter(prefix="/datasets", include_in_schema=False)
 
@@ -43,7 +44,7 @@ async def create(request: Request, database: DatabaseDep, settings: SettingsDep)
             raise HTTPException(403, "This form is older than a week, or not ours. Load its page again, then send it.")
         upload.fields = _import_fields(typed)
         try:
-            dataset = await run_in_threadpool(uploads.import_upload, database, settings, upload, folder)
+            dataset = await in_import_thread(request, uploads.import_upload, database, settings, upload, folder)
         except (Invalid, WrongMediaType, TooLarge, Unavailable) as refusal:
             return await run_in_threadpool(_refused, request, database, settings, typed, refusal)
     return RedirectResponse(f"/datasets/{dataset.id}", status_code=303)

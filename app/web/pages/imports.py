@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.concurrency import contextmanager_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
 from app import experiments
-from app.db import Database
-from app.errors import FieldError, Invalid
+from app.db import Database, refusing
+from app.errors import FieldError, Invalid, Unavailable
 from app.import_request import MAX_BYTES
 from app.imports import import_table
 from app.metrics import COMPARED
@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.web import import_form, secrets, uploads
 from app.web.deps import DatabaseDep, Reading, SettingsDep
 from app.web.templating import page
+from app.web.turns import in_import_thread
 
 router = APIRouter(prefix="/imports/new", include_in_schema=False)
 
@@ -40,7 +41,7 @@ async def send(request: Request, database: DatabaseDep, settings: SettingsDep) -
     """Preview or import, by the button that was pressed; what is wrong comes back with the input kept."""
     async with contextmanager_in_threadpool(tempfile.TemporaryDirectory()) as folder:
         upload = await uploads.receive(request, Path(folder), MAX_BYTES, text_limit=TEXT_LIMIT)
-        return await run_in_threadpool(_answer, request, database, settings, upload)
+        return await in_import_thread(request, _answer, request, database, settings, upload)
 
 
 def _answer(request: Request, database: Database, settings: Settings, upload: uploads.Upload) -> Response:
@@ -53,7 +54,7 @@ def _answer(request: Request, database: Database, settings: Settings, upload: up
         asked = import_form.read(typed)
         table = asked.table()
         if typed.get("wish") == "import":
-            with database.writing() as session:
+            with refusing(), database.writing() as session:
                 found, _ = import_table(
                     session,
                     table,
@@ -63,9 +64,10 @@ def _answer(request: Request, database: Database, settings: Settings, upload: up
                     setup=asked.setup,
                 )
                 return RedirectResponse(f"/experiments/{found.id}/report", status_code=303)
-    except Invalid as invalid:
+    except (Invalid, Unavailable) as refusal:
+        errors = refusal.errors if isinstance(refusal, Invalid) else [FieldError("file", str(refusal))]
         with database.reading() as session:
-            return _form(request, session, typed, table=table, errors=invalid.errors)
+            return _form(request, session, typed, table=table, errors=errors, status_code=refusal.status)
     with database.reading() as session:
         return _form(request, session, typed, table=table)
 
@@ -77,6 +79,7 @@ def _form(
     *,
     table: StatedTable | None = None,
     errors: Sequence[FieldError] = (),
+    status_code: int = 200,
 ) -> HTMLResponse:
     return page(
         request,
@@ -95,5 +98,5 @@ def _form(
         experiments=[found.name for found in experiments.list_experiments(session)],
         errors=errors,
         wrong={error.field: error.message for error in errors},
-        status_code=Invalid.status if errors else 200,
+        status_code=status_code,
     )

@@ -1,10 +1,11 @@
 """/runs/new: runs from a form, one or a study. What it posts goes the way of the API: parse, expand, store, wake."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
@@ -16,7 +17,7 @@ from app.presets import Preset
 from app.runs import NewRun
 from app.settings import Settings
 from app.sweep import AXES, Variant
-from app.web import forms, launch_plan, launch_summary, launch_view, study_form
+from app.web import forms, launch_plan, launch_summary, launch_view, study_form, turns
 from app.web.deps import DatabaseDep, Reading, SettingsDep, Wake
 from app.web.security import PageForm
 from app.web.templating import page
@@ -52,7 +53,13 @@ def facts(request: Request, session: Reading, settings: SettingsDep, clone: RunI
     return page(request, "runs/_launch_facts.html", **panel, complaints=panel["plan"].errors)
 
 
-@router.post("")
+async def _turn(request: Request, form: PageForm) -> AsyncIterator[None]:
+    """To write; what scripts show while somebody types is only read."""
+    async with nullcontext() if form.get("preview") else turns.taken(request):
+        yield
+
+
+@router.post("", dependencies=[Depends(_turn, scope="function")])
 def launch(request: Request, form: PageForm, database: DatabaseDep, settings: SettingsDep, wake: Wake) -> Response:
     typed = {name: str(text) for name, text in form.items()}
     if typed.get("preview"):  # what scripts show while it is typed

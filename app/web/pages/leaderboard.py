@@ -7,8 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, func, select
 
-from app import experiments, health, leaderboard, runs, workers
-from app.db import Database
+from app import experiments, leaderboard, runs, workers
 from app.disk import disk_use, folder_size
 from app.errors import Invalid
 from app.models import Experiment, Run
@@ -17,7 +16,7 @@ from app.settings import Settings
 from app.status import RunStatus
 from app.web.board import board
 from app.web.board_query import BoardQuery
-from app.web.deps import DatabaseDep, Reading, SettingsDep, Writing
+from app.web.deps import Health, HealthLook, Reading, SettingsDep, Writing
 from app.web.highlights import Highlights, highlights
 from app.web.security import PageForm
 from app.web.templating import page
@@ -32,9 +31,9 @@ STATES = (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.FA
 
 @router.get("/")
 @router.get("/leaderboard")
-def show(request: Request, session: Reading, settings: SettingsDep, database: DatabaseDep) -> HTMLResponse:
+def show(request: Request, session: Reading, settings: SettingsDep, look: Health) -> HTMLResponse:
     if session.exec(select(Run.id).limit(1)).first() is None:
-        return _first_steps(request, session, settings, database)
+        return _first_steps(request, session, settings, look)
     query = BoardQuery.read(request.query_params)
     return page(
         request,
@@ -62,8 +61,8 @@ def live_board(request: Request, session: Reading, settings: SettingsDep) -> HTM
 
 
 @router.get("/live/machine")
-def live_machine(request: Request, session: Reading, settings: SettingsDep, database: DatabaseDep) -> HTMLResponse:
-    return page(request, "board/_machine.html", **_machine(session, settings, database))
+def live_machine(request: Request, session: Reading, settings: SettingsDep, look: Health) -> HTMLResponse:
+    return page(request, "board/_machine.html", **_machine(session, settings, look))
 
 
 @router.post("/leaderboard/selection")
@@ -133,14 +132,14 @@ def _counts(session: Session, chosen: RunFilter) -> dict[RunStatus, int]:
     return {status: found[status] for status in STATES if status in found}
 
 
-def _first_steps(request: Request, session: Session, settings: Settings, database: Database) -> HTMLResponse:
+def _first_steps(request: Request, session: Session, settings: Settings, look: HealthLook) -> HTMLResponse:
     """Before the first run: what to do next, and whether this machine is ready for it."""
-    return page(request, "board/first.html", query=None, **_machine(session, settings, database))
+    return page(request, "board/first.html", query=None, **_machine(session, settings, look))
 
 
-def _machine(session: Session, settings: Settings, database: Database) -> dict[str, Any]:
+def _machine(session: Session, settings: Settings, look: HealthLook) -> dict[str, Any]:
     return {
-        "parts": health.parts(settings, database),
+        "parts": look(),
         "workers": [worker for worker, alive in workers.list_workers(session) if alive],
         "model_folders": settings.model_folders,
     }
