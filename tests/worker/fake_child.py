@@ -187,7 +187,7 @@ class FakeChild:
             adapter.writestr("adapter_config.json", json.dumps({"state": self.state}))
         for name in ("config.json", "metrics.jsonl"):
             shutil.copyfile(self.dir / name, folder / name)
-        (folder / "predictions.jsonl").write_text(json.dumps({"row": 0, "finetuned": str(self.state)}) + "\n")
+        (folder / "predictions.jsonl").write_text(json.dumps(prediction(str(self.state))) + "\n")
         tuned = {"perplexity": 10 + loss_of(self.state), "bleu": 0.5, "rouge_l": 0.5, "loss": 2.3}
         base = {"perplexity": 30.0, "bleu": 0.01, "rouge_l": 0.1, "loss": 3.4}
         results = {
@@ -200,6 +200,13 @@ class FakeChild:
         self.say(protocol.Warn(message="This was not real training."))
         self.say(protocol.Result(results=results, resources={"device": "fake", "memory_kind": "rss"}))
         return Exit.DONE
+
+
+def prediction(answer: str) -> dict[str, Any]:
+    """A held-out row as pages show it."""
+    scores = {"nll": 1.0, "tokens": 2, "rouge_l": 0.5, "bleu": [1, 0, 0, 0, 1, 0, 0, 0, 1, 1]}
+    row = {"row": 0, "prompt": "Say the state.", "reference": "0", "base": "", "finetuned": answer}
+    return row | {"scores": {"base": scores, "finetuned": scores}}
 
 
 def secrets() -> list[str]:
