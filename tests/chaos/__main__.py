@@ -86,7 +86,10 @@ def _done(entry: Entry) -> None:
     for violation in entry.violations:
         print(f"  VIOLATION {entry.promise} --seed {entry.seed}: {violation}", flush=True)
     if entry.mistake:
-        print(f"  MISTAKE OF THE HARNESS {entry.promise} --seed {entry.seed}:\n{entry.mistake}", flush=True)
+        print(
+            f"  MISTAKE OF THE HARNESS {entry.promise} --seed {entry.seed}: {entry.mistake.splitlines()[-1]}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

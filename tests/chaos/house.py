@@ -41,6 +41,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKER = "tests.chaos.worker"
 MARK = "CHAOS_HOUSE"
 READY_SECONDS = 120.0
+# A web that is killed takes its open connections with it.
+NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
 HOLDS = (signal.SIGSTOP, signal.SIGCONT)
 Json = dict[str, Any]
 
@@ -76,7 +78,7 @@ class House:
         # Runs that were answered with 201, and the plan of their stand-in; None: they train for real.
         self.acknowledged: dict[int, Json | None] = {}
         self._with_web, self._one_at_a_time = web, Lock()
-        self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False, limits=NO_KEEP_ALIVE)
 
     @property
     def url(self) -> str:
