@@ -23,7 +23,7 @@ from app.queue import QUEUE, celery_app
 from app.settings import Settings
 from worker import device, sweeper
 from worker.context import Context
-from worker.storage import is_locked
+from worker.storage import is_passing
 from worker.tasks import register
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _is_current(context: Context) -> bool:
     try:
         return is_current(context.db)
     except OperationalError as error:
-        if not is_locked(error):
+        if not is_passing(error):
             raise
         return False
 

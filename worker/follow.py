@@ -12,7 +12,7 @@ from worker.child import Child
 from worker.context import Context
 from worker.oom_kills import oom_kills
 from worker.recorder import Recorder
-from worker.storage import is_locked
+from worker.storage import is_passing
 from worker.verdict import Stop, Verdict, judge
 
 POLL_SECONDS = 0.2
@@ -64,7 +64,7 @@ def _asked_to_stop(context: Context, claim: Claim) -> Stop | None:
         with context.db.reading() as session:
             return Stop.CANCEL if cancel_requested(session, claim) else None
     except OperationalError as error:
-        if not is_locked(error):
+        if not is_passing(error):
             raise
         return None
 

@@ -30,7 +30,7 @@ from worker.protocol import (
 )
 from worker.run_log import RunLog
 from worker.series import Series, recorded
-from worker.storage import is_locked
+from worker.storage import is_passing
 from worker.values import Values, finite
 
 FLUSH_SECONDS = 1.0
@@ -114,7 +114,7 @@ class Recorder:
             with self._context.db.writing() as session:
                 self.write(session)
         except OperationalError as error:
-            if not is_locked(error):
+            if not is_passing(error):
                 raise
             return False
         return True

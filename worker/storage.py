@@ -24,7 +24,7 @@ PAUSE_SECONDS = 0.5
 PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
-def is_locked(error: OperationalError) -> bool:
+def is_passing(error: OperationalError) -> bool:
     """Whether the same statement may well succeed in a moment."""
     return _code(error) in PASSING
 
@@ -46,7 +46,7 @@ def insist(context: Context, write: Callable[[Session], T]) -> T:
             with context.db.writing() as session:
                 return write(session)
         except OperationalError as error:
-            if not (is_locked(error) or is_full(error)) or time.monotonic() > last_try:
+            if not (is_passing(error) or is_full(error)) or time.monotonic() > last_try:
                 raise
             log.warning("waiting to write for %.0f s: %s", time.monotonic() - began, error.orig)
         if context.stopping.is_set():

@@ -23,7 +23,7 @@ from app.queue import enqueue
 from app.status import STALLED
 from worker.context import Context
 from worker.device import Device
-from worker.storage import is_full, is_locked
+from worker.storage import is_full, is_passing
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def _repeat(step: Callable[[], None], ended: threading.Event) -> None:
         try:
             step()
         except OperationalError as error:
-            if not (is_locked(error) or is_full(error)):
+            if not (is_passing(error) or is_full(error)):
                 log.error("%s: %s", step.__name__, error.orig)  # noqa: TRY400 - the same every second: no traceback
         except (SQLAlchemyError, OSError) as error:  # a full disk, a damaged file: the thread outlives it
             log.error("%s: %s", step.__name__, error)  # noqa: TRY400

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -16,18 +16,20 @@ import pytest
 from redis import Redis
 from sqlmodel import select
 
-from app import broker
+from app import broker, runs
 from app.db import Database
 from app.models import Attempt, MetricName, MetricPoint, Run, Worker
 from app.queue import celery_app, enqueue
 from app.settings import Settings
+from app.status import STALLED
 
 RunOf = Callable[[int], Run]
 AttemptsOf = Callable[[int], list[Attempt]]
 Launch = Callable[..., int]
-StartWorker = Callable[[], subprocess.Popen[bytes]]
+StartWorker = Callable[..., subprocess.Popen[bytes]]
 
 FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
+DEAF_WORKER = FAKE_WORKER.with_name("deaf_worker.py")
 LEASE_SECONDS = 1.5
 
 
@@ -50,12 +52,13 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[StartWorker]:
         "TUNEBOARD_DATA_DIR": str(settings.data_dir),
         "TUNEBOARD_MODEL_DIRS": settings.model_dirs,
         "TUNEBOARD_LEASE_SECONDS": str(LEASE_SECONDS),
+        "TUNEBOARD_RETRY_SECONDS": "0.2",
         "CUDA_VISIBLE_DEVICES": "",
     }
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(program: Path = FAKE_WORKER) -> subprocess.Popen[bytes]:
         with (tmp_path / f"worker-{len(started)}.log").open("wb") as output:
-            command = [sys.executable, str(FAKE_WORKER)]
+            command = [sys.executable, str(program)]
             started.append(subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT))
         return started[-1]
 
@@ -227,3 +230,56 @@ def test_a_worker_without_a_broker_can_still_be_stopped(database: Database, star
     wait_for(lambda: bool(workers(database)))
     worker.terminate()
     wait_for(lambda: worker.poll() is not None, 15)
+
+
+@pytest.mark.usefixtures("with_broker")
+def test_a_worker_that_hears_nothing_of_its_own_wake_ups_ends_itself_and_says_why(
+    database: Database, launch: Launch, run_of: RunOf, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    run_id = launch()
+    deaf = start_worker(DEAF_WORKER)
+    wait_for(lambda: deaf.poll() is not None)
+    assert deaf.returncode == 1
+    assert "the queue does not move: this worker ends" in (tmp_path / "worker-0.log").read_text()
+    assert workers(database) == []
+    assert run_of(run_id).attempt == 0
+    start_worker()
+    wait_for(lambda: run_of(run_id).status == "completed")
+
+
+@pytest.mark.usefixtures("with_broker")
+def test_a_run_in_a_pause_is_woken_for_when_it_is_due(
+    launch: Launch, run_of: RunOf, attempts_of: AttemptsOf, start_worker: StartWorker
+) -> None:
+    run_id = launch(fault="fail:unexpected", times=3)
+    start_worker()
+    wait_for(lambda: run_of(run_id).status == "completed")
+    waits = [
+        (after.started_at - before.finished_at).total_seconds()
+        for before, after in pairwise(attempts_of(run_id))
+        if before.finished_at
+    ]
+    print("pauses", waits)
+    assert all(wait >= pause for wait, pause in zip(waits, (0.2, 0.4, 0.8), strict=True))
+
+
+@pytest.mark.usefixtures("with_broker")
+def test_a_cancel_of_a_run_whose_worker_stands_still_is_carried_out_by_another(
+    settings: Settings, database: Database, launch: Launch, run_of: RunOf, start_worker: StartWorker
+) -> None:
+    run_id = launch(steps=10_000)
+    sleeper = start_worker()
+    wait_for(lambda: run_of(run_id).step > 3)
+    child = pids(settings, run_id)[-1]
+    sleeper.send_signal(signal.SIGSTOP)
+    start_worker()
+    wait_for(lambda: run_of(run_id).stage == STALLED)
+    assert (run_of(run_id).status, is_alive(child)) == ("running", True)
+    with database.writing() as session:
+        runs.cancel_run(session, run_id)
+    wait_for(lambda: run_of(run_id).status == "cancelled")
+    assert not is_alive(child)
+    sleeper.send_signal(signal.SIGCONT)
+    other = launch(steps=2)
+    wait_for(lambda: run_of(other).status == "completed")
+    assert run_of(run_id).status == "cancelled"

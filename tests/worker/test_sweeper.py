@@ -1,5 +1,6 @@
 """The threads beside the task: abandoned runs, lost wake-ups, the heartbeat."""
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlmodel import Session, select
@@ -365,3 +367,22 @@ def test_a_locked_database_does_not_end_the_threads(
             threading.Event().wait(0.02)
     locker.close()
     context.db.dispose()
+
+
+def test_a_full_disk_does_not_end_the_threads(
+    context: Context, database: Database, silent: Claim, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "SWEEP_SECONDS", 0.02)
+    tries: list[object] = []
+
+    def full_at_first(path: Path) -> object:
+        tries.append(path)
+        if len(tries) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return try_lock(path)
+
+    monkeypatch.setattr(sweeper, "try_lock", full_at_first)
+    with sweeper.running(context, DEVICE):
+        while run_of(silent.run_id).status != "queued" or not rows(database):
+            threading.Event().wait(0.02)
+    assert len(tries) == 3

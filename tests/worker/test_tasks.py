@@ -1,5 +1,6 @@
 """The task's body with the real database and a real child process, that trains nothing."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -24,6 +25,7 @@ from app.settings import Settings
 from app.status import ENDED
 from worker import follow, job
 from worker.context import Context
+from worker.run_log import RunLog
 from worker.sweeper import Sweeper
 from worker.tasks import work
 
@@ -458,6 +460,62 @@ def test_a_full_disk_under_the_log_fails_the_run_with_its_code(
     assert run.status == "failed"
     assert run.error
     assert run.error["code"] == "disk_full"
+
+
+def test_a_full_disk_under_the_artifacts_fails_the_run_and_leaves_nothing_half_done(
+    context: Context, launch: Launch, run_of: RunOf, settings: Settings
+) -> None:
+    run_id, after = launch(), launch(steps=1)
+    folder = settings.run_dir(run_id) / "artifacts"
+    folder.mkdir()
+    (folder / "manifest.json.tmp").symlink_to("/dev/full")
+    work(context)
+    assert run_of(run_id).error["code"] == "disk_full"  # type: ignore[index]
+    assert not list(folder.glob("manifest*"))
+    assert run_of(after).status == "completed"
+
+
+def test_a_full_disk_under_the_last_line_of_the_log_does_not_rename_the_ending(
+    context: Context, launch: Launch, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = RunLog.write
+
+    def full_at_the_end(log: RunLog, message: str, level: str = "info") -> None:
+        if "Told to fail" in message:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(log, message, level)
+
+    monkeypatch.setattr(RunLog, "write", full_at_the_end)
+    run_id = launch(fault="fail:nan_loss")
+    work(context)
+    assert run_of(run_id).error["code"] == "nan_loss"  # type: ignore[index]
+
+
+def test_a_database_that_nobody_else_may_even_read_is_waited_for(
+    settings: Settings, context: Context, launch: Launch, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.db = connect(settings.database, busy_timeout_ms=50)
+    run_id = launch(steps=3)
+    locked_out = 0
+    load = job.load
+
+    def lock_at_first(*parts: Any) -> job.Job:
+        nonlocal locked_out
+        locked_out += 1
+        if locked_out == 1:
+            raise OperationalError("SELECT", {}, busy())
+        return load(*parts)
+
+    monkeypatch.setattr(job, "load", lock_at_first)
+    work(context)
+    assert (run_of(run_id).status, run_of(run_id).attempt, locked_out) == ("completed", 1, 2)
+    context.db.dispose()
+
+
+def busy() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
 
 
 def test_a_full_disk_under_the_database_fails_the_run_once_there_is_room(
