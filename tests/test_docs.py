@@ -8,6 +8,7 @@ import pytest
 
 from app.reference import render
 from app.settings import ROOT
+from worker.causes import KINDS
 
 README = ROOT / "README.md"
 
@@ -79,3 +80,10 @@ def test_the_version_has_its_place_in_the_changelog() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "app.__version__"}
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_cause_of_an_ending_is_told_with_what_follows() -> None:
+    table = (ROOT / "docs/reliability.md").read_text(encoding="utf-8").split("## Endings")[1].split("\n\n")[1]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    told = {code: follows for follows, codes in rows for code in re.findall(r"`(\w+)`", codes)}
+    assert told == {code: kind.value for code, kind in KINDS.items()}
