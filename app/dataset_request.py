@@ -1,11 +1,11 @@
 """What is asked of an import besides its file: as texts of a form, checked."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Self
 
+from app import json_text
 from app.dataset_import import formats
 from app.dataset_import.shapes import NAMES, PART_OF
 from app.errors import Invalid
@@ -52,8 +52,8 @@ def _columns(text: str) -> dict[str, str]:
     if not text.strip():
         return {}
     try:
-        stated: Any = json.loads(text)
-    except (ValueError, RecursionError):
+        stated: Any = json_text.parse(text)
+    except ValueError:
         stated = None
     if not isinstance(stated, dict) or not all(isinstance(name, str) for name in stated.values()):
         raise Invalid.one("columns", 'Give a JSON object of names, like {"prompt": "act", "response": "prompt"}')

@@ -1,11 +1,10 @@
 """What somebody asks when they bring in a table of finished runs: the text, what its columns are, what it rests on."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app import imports, result_tables
+from app import ids, imports, json_text, result_tables
 from app.errors import FieldError, Invalid
 from app.result_tables import StatedTable
 
@@ -35,7 +34,7 @@ class ImportRequest:
         return cls(
             text=decoded(content),
             source=filename or PASTED,
-            experiment=int(experiment) if experiment.isdecimal() else experiment,
+            experiment=_id_or_name(experiment),
             base=_object(fields, "base"),
             setup=_object(fields, "setup"),
             columns=_columns(fields),
@@ -67,10 +66,19 @@ def decoded(content: bytes) -> str:
         raise Invalid.one("file", f"line {line} is not UTF-8 text: save the table as UTF-8") from None
 
 
+def _id_or_name(text: str) -> int | str:
+    if not text.isdecimal():
+        return text
+    found = ids.parse(text)
+    if found is None:
+        raise Invalid.one("experiment", "There is no experiment of that id")
+    return found
+
+
 def _object(fields: Mapping[str, str], name: str) -> dict[str, Any]:
     text = fields.get(name, "").strip()
     try:
-        found = json.loads(text) if text else {}
+        found = json_text.parse(text) if text else {}
     except ValueError as error:
         raise Invalid.one(name, f"This is not JSON: {error}") from None
     if not isinstance(found, dict):
@@ -82,7 +90,7 @@ def _columns(fields: Mapping[str, str]) -> dict[str, str | None]:
     """Null leaves a column out, so here it counts."""
     text = fields.get("columns", "").strip()
     try:
-        found = json.loads(text) if text else {}
+        found = json_text.parse(text) if text else {}
     except ValueError as error:
         raise Invalid.one("columns", f"This is not JSON: {error}") from None
     if not isinstance(found, dict) or not all(value is None or isinstance(value, str) for value in found.values()):

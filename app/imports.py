@@ -11,7 +11,7 @@ from app.errors import FieldError, Invalid
 from app.experiments import find_or_add
 from app.metrics import COMPARED, relative_change
 from app.models import Experiment, ResultImport, Run, RunValue
-from app.result_tables import StatedRun, StatedTable
+from app.result_tables import LARGEST, StatedRun, StatedTable
 from app.run_config import nest
 from app.status import RunStatus
 
@@ -68,11 +68,11 @@ def check(base: Mapping[str, Any], setup: Mapping[str, Any]) -> None:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _fits(value: Any, kind: type[str | int]) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and (isinstance(value, str) or value > 0)
+    return isinstance(value, kind) and not isinstance(value, bool) and (isinstance(value, str) or 0 < value <= LARGEST)
 
 
 def _run(experiment_id: int, origin: ResultImport, stated: StatedRun) -> Run:

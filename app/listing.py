@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, and_, or_
 
+from app import json_text
+from app.db import MAX_ID
 from app.errors import Invalid
 
 DEFAULT_LIMIT = 50
@@ -65,10 +67,15 @@ class Order:
     def _read(self, cursor: str) -> tuple[str | float | None, int]:
         try:
             text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-            name, value, row_id = json.loads(text)
+            name, value, row_id = json_text.parse(text)
         except (ValueError, TypeError):
             raise Invalid.one("cursor", "This cursor is not one of ours") from None
-        known = isinstance(value, str | int | float | None) and isinstance(row_id, int)
-        if name != self.name or not known:
+        known = isinstance(value, str | float | None) or _is_whole(value)
+        if name != self.name or not known or not _is_whole(row_id):
             raise Invalid.one("cursor", "This cursor belongs to another order: start without one")
         return value, row_id
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether the database can hold it as a whole number."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_ID

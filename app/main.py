@@ -14,7 +14,7 @@ from app.health import QueueWatch
 from app.queue import celery_app, enqueue
 from app.settings import ROOT, Settings
 from app.web import api, pages, problems, turns
-from app.web.api import health
+from app.web.api import documented, health
 from app.web.hub import Hub, reader
 from app.web.security import Guard
 from app.web.static import CachedFiles
@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _include_routers(app: FastAPI) -> None:
     for router in api.ROUTERS:
-        app.include_router(router, prefix=API)
+        app.include_router(router, prefix=API, responses=documented.problems(*documented.ANY))
     app.include_router(health.probes)
     for router in pages.ROUTERS:
         app.include_router(router)

@@ -38,6 +38,9 @@ Schedule = Literal[
     "inverse_sqrt",
 ]
 
+# No training has more rows or steps, and sums of such numbers stay finite.
+MOST = 1_000_000_000
+
 
 def setting(default: Any, label: str, help: str, *, unit: str = "", common: bool = False, **limits: Any) -> Any:
     """A field with what people see of it."""
@@ -125,7 +128,13 @@ class DataConfig(Section):
         42, "Split seed", "Another seed holds out other rows: results do not compare.", ge=0, le=2**31 - 1
     )
     max_train_rows: int | None = setting(
-        None, "Training rows", "Train on the first n training rows; empty: all.", unit="rows", common=True, ge=1
+        None,
+        "Training rows",
+        "Train on the first n training rows; empty: all.",
+        unit="rows",
+        common=True,
+        ge=1,
+        le=MOST,
     )
     max_length: int = setting(
         512,
@@ -171,22 +180,22 @@ class TrainingConfig(Section):
     )
     num_train_epochs: float = setting(3.0, "Epochs", "Passes over the training rows.", common=True, gt=0, le=1000)
     max_steps: int | None = setting(
-        None, "Max steps", "Optimizer steps; given, it wins over epochs.", unit="steps", ge=1
+        None, "Max steps", "Optimizer steps; given, it wins over epochs.", unit="steps", ge=1, le=MOST
     )
     optim: Optimizer = setting("adamw_torch", "Optimizer", "adam equals adamw_torch where weight decay is 0.")
     lr_scheduler_type: Schedule = setting("cosine", "Schedule", "How the learning rate falls.")
     warmup_steps: float = setting(
-        0.03, "Warm-up", "Steps to the peak learning rate; below 1 a share of all steps.", ge=0
+        0.03, "Warm-up", "Steps to the peak learning rate; below 1 a share of all steps.", ge=0, le=MOST
     )
     weight_decay: float = setting(0.0, "Weight decay", "Decoupled weight decay of the adapter.", ge=0, le=1)
-    max_grad_norm: float = setting(1.0, "Gradient clip", "Largest gradient norm; 0: no clipping.", ge=0)
+    max_grad_norm: float = setting(1.0, "Gradient clip", "Largest gradient norm; 0: no clipping.", ge=0, le=MOST)
     gradient_checkpointing: Literal["auto"] | bool = setting(
         "auto", "Gradient checkpointing", "Recompute activations: less memory, a third slower."
     )
     packing: bool = setting(False, "Packing", "Join the rows of a batch instead of padding them.")
     seed: int = setting(42, "Seed", "Of weights, order and dropout.", common=True, ge=0, le=2**31 - 1)
     eval_steps: int | None = setting(
-        None, "Evaluate every", "Steps between held-out losses; empty: once an epoch.", unit="steps", ge=1
+        None, "Evaluate every", "Steps between held-out losses; empty: once an epoch.", unit="steps", ge=1, le=MOST
     )
     save_steps: int | None = setting(
         None,
@@ -194,9 +203,10 @@ class TrainingConfig(Section):
         "Steps between checkpoints; empty: once a minute and once an epoch, which both hold anyway.",
         unit="steps",
         ge=1,
+        le=MOST,
     )
     early_stopping_patience: int | None = setting(
-        None, "Early stopping", "Stop after this many evaluations without a better validation loss.", ge=1
+        None, "Early stopping", "Stop after this many evaluations without a better validation loss.", ge=1, le=MOST
     )
     load_best_model_at_end: bool = setting(
         False, "Keep the best", "Keep the checkpoint with the best validation loss instead of the last."

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, String, func, or_, select
 from sqlmodel import col
 
-from app.db import MAX_ID
+from app import ids
 from app.errors import Invalid
 from app.models import Experiment, Run
 from app.status import RunStatus
 
 ESCAPE = "\\"
+
+# Every word is a condition of its own, and the database takes only so many of them.
+MOST_TEXT = 500
 
 # How Run is joined with Experiment; the tables also refer to each other by the baseline.
 ITS_EXPERIMENT: ColumnElement[bool] = col(Run.experiment_id) == col(Experiment.id)
@@ -39,15 +42,19 @@ class RunFilter:
 
 def parse_filter(experiment: str | None = None, status: str | None = None, text: str | None = None) -> RunFilter:
     """From a query: `experiment` is an id or a name, `status` a list with commas."""
-    return RunFilter(_parse_experiment(experiment or ""), parse_statuses(status or ""), text or "")
+    words = text or ""
+    if len(words) > MOST_TEXT:
+        raise Invalid.one("filter", f"Look for at most {MOST_TEXT} characters at once")
+    return RunFilter(_parse_experiment(experiment or ""), parse_statuses(status or ""), words)
 
 
 def _parse_experiment(text: str) -> int | str | None:
     if not text.isascii() or not text.isdigit():
         return text or None
-    if int(text) > MAX_ID:
+    found = ids.parse(text)
+    if found is None:
         raise Invalid.one("experiment", "There is no experiment of that id")
-    return int(text)
+    return found
 
 
 def parse_statuses(text: str) -> tuple[RunStatus, ...]:

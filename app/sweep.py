@@ -21,6 +21,7 @@ Changes = dict[str, Any]
 
 # A study of more is a mistake in an axis far more often than a wish.
 MAX_RUNS = 200
+LARGEST = 1e18  # no setting is larger
 MOST_POINTS = 10_000  # of a grid before twins are dropped
 WHOLE = frozenset(name for name, field in fields() if field.annotation in (int, int | None))
 SEED = "training.seed"
@@ -219,7 +220,7 @@ def _values(name: str, axis: Axis, base: Changes) -> list[Any]:
         return [float(v) if isinstance(base[name], float) and type(v) is int else v for v in axis]
     low, high, n, log = _range(name, axis)
     shares = [i / (n - 1) for i in range(n)] if n > 1 else [0.0]
-    spaced = [low * (high / low) ** s if log else low + (high - low) * s for s in shares]
+    spaced = [low ** (1 - s) * high**s if log else low + (high - low) * s for s in shares]
     return list(dict.fromkeys(_round(value, name) for value in spaced))
 
 
@@ -237,13 +238,13 @@ def _range(name: str, axis: Mapping[str, Any]) -> tuple[float, float, int, bool]
 
 
 def _is_number(value: Any) -> bool:
-    """A finite number; JSON's true is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A number that a setting could have; JSON's true is none, and NaN is neither larger nor smaller."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 def _round(value: float, name: str) -> int | float:
     """Three significant digits, and whole numbers where the setting is one."""
-    return round(value) if name in WHOLE else float(f"{value:.3g}")
+    return round(value) if name in WHOLE and math.isfinite(value) else float(f"{value:.3g}")
 
 
 def _link(point: Changes, linked: Sequence[Sequence[str]], base: Changes) -> Changes:

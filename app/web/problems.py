@@ -15,6 +15,8 @@ from app.db import refusal
 from app.disk import FULL
 from app.errors import DiskFull, FieldError, Invalid, NotFound, TuneboardError, Unavailable, WrongMediaType
 from app.findings import field_error
+from app.json_text import shown
+from app.web import methods
 from app.web.headers import HEADERS
 from app.web.templating import page
 
@@ -45,7 +47,8 @@ def problem(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """The answer to a request that failed."""
-    fields = [{"field": e.field, "message": e.message} for e in errors]
+    detail = shown(detail)
+    fields = [{"field": shown(e.field), "message": shown(e.message)} for e in errors]
     if wants_page(request):
         answer = page(
             request,
@@ -129,7 +132,9 @@ async def _http(request: Request, error: Exception) -> Response:
         detail = f"There is nothing at {request.url.path}."
     if error.status_code == HTTPStatus.BAD_REQUEST:
         title = "Malformed request"
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if "Allow" in headers:
+        headers["Allow"] = methods.allowed(request)
     return problem(request, error.status_code, title, detail, headers=headers)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from app import sweep
+from app import json_text, sweep
 from app.db import MAX_ID
 from app.run_config import RunConfig
 from app.sweep import Named, Plan, Variant
@@ -14,6 +14,15 @@ RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_kept(cls, value: Any) -> Any:
+        """JSON can spell texts that neither the database nor any answer can hold."""
+        place = json_text.unstorable(value)
+        if place is not None:
+            raise ValueError(f"{json_text.shown(place)}: This {json_text.HALF_A_PAIR}")
+        return value
 
 
 def _strictly(value: Any) -> RunConfig:

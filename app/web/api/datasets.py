@@ -12,7 +12,7 @@ from app.listing import DEFAULT_LIMIT
 from app.web import uploads
 from app.web.api.bodies import Append
 from app.web.api.dataset_shapes import Dataset, DatasetRow
-from app.web.api.documented import Cursor, Limit, problems
+from app.web.api.documented import BODY, Cursor, Limit, problems
 from app.web.api.shapes import Listed
 from app.web.deps import DatabaseDep, Id, Reading, SettingsDep, Writing
 from app.web.turns import in_import_thread
@@ -56,7 +56,7 @@ FORM: dict[str, Any] = {
 }
 
 
-@router.post("", status_code=201, response_model=Dataset, responses=problems(400, 413, 415, 503), openapi_extra=FORM)
+@router.post("", status_code=201, response_model=Dataset, responses=problems(*BODY), openapi_extra=FORM)
 async def create(request: Request, response: Response, database: DatabaseDep, settings: SettingsDep) -> dict[str, Any]:
     """Import a file. One that cannot be used is a 422 that names its first bad rows, and nothing is kept."""
     async with contextmanager_in_threadpool(datasets.staging(settings)) as folder:
@@ -66,7 +66,7 @@ async def create(request: Request, response: Response, database: DatabaseDep, se
     return datasets.to_api(dataset, 0)
 
 
-@router.post("/{dataset_id}/append", status_code=201, response_model=Dataset, responses=problems(404, 503))
+@router.post("/{dataset_id}/append", status_code=201, response_model=Dataset, responses=problems(*BODY, 404))
 def append(dataset_id: Id, body: Append, response: Response, session: Writing, settings: SettingsDep) -> dict[str, Any]:
     """Make a new data set: this one's rows, then the other's. Both stay; what either holds out stays held out."""
     dataset = appended.append(session, settings, dataset_id, body.dataset, body.name)

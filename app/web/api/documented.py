@@ -8,7 +8,8 @@ from app.listing import DEFAULT_LIMIT, MAX_LIMIT
 from app.web.api.shapes import Problem
 
 REASONS = {
-    400: "The body is not JSON.",
+    400: "The body cannot be read.",
+    401: "The server asks for its access token.",
     404: "Unknown.",
     409: "Not possible in this state.",
     413: "Too large.",
@@ -16,6 +17,10 @@ REASONS = {
     422: "A value is not allowed; `errors` names the fields.",
     503: "Nothing was stored, try again.",
 }
+
+# Of every call: a token may be missing, the database busy. Of every call with a body: it may be no such body.
+ANY = (401, 503)
+BODY = (400, 413, 415, 422)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.db import MAX_ID
+from app import ids
 from app.errors import Invalid
 from app.listing import MAX_LIMIT
 from app.live import News
@@ -37,10 +37,10 @@ def _listed(
     runs: Annotated[str | None, Query(description="Ids with commas; all that runs or waits unless told.")] = None,
 ) -> list[int] | None:
     parts = [part.strip() for part in (runs or "").split(",") if part.strip()]
-    good = all(part.isascii() and part.isdigit() and int(part) <= MAX_ID for part in parts)
-    if not good or len(parts) > MAX_LIMIT:
+    found = [run_id for part in parts if (run_id := ids.parse(part)) is not None]
+    if len(found) < len(parts) or len(parts) > MAX_LIMIT:
         raise Invalid.one("runs", f"Up to {MAX_LIMIT} ids of runs with commas")
-    return [int(part) for part in parts] or None
+    return found or None
 
 
 @router.get(

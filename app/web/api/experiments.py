@@ -9,14 +9,18 @@ from app.experiments import RunCounts
 from app.models import Experiment
 from app.web.api import shapes
 from app.web.api.bodies import ExperimentChanges, NewExperiment
-from app.web.api.documented import problems
+from app.web.api.documented import BODY, problems
 from app.web.deps import Id, Reading, Writing
 
 router = APIRouter(prefix="/experiments", tags=["experiments"], responses=problems(422))
 
 
 @router.post(
-    "", status_code=201, response_model=shapes.Experiment, responses=problems(409), summary="Create an experiment"
+    "",
+    status_code=201,
+    response_model=shapes.Experiment,
+    responses=problems(*BODY, 409),
+    summary="Create an experiment",
 )
 def create(body: NewExperiment, session: Writing, response: Response) -> dict[str, Any]:
     experiment = experiments.create_experiment(session, body.name, body.description)
@@ -39,7 +43,10 @@ def show(experiment_id: Id, session: Reading) -> dict[str, Any]:
 
 
 @router.patch(
-    "/{experiment_id}", response_model=shapes.Experiment, responses=problems(404, 409), summary="Change an experiment"
+    "/{experiment_id}",
+    response_model=shapes.Experiment,
+    responses=problems(*BODY, 404, 409),
+    summary="Change an experiment",
 )
 def patch(experiment_id: Id, body: ExperimentChanges, session: Writing) -> dict[str, Any]:
     changes = body.model_dump(exclude_unset=True)

@@ -13,7 +13,7 @@ from app.db import Database
 from app.import_request import MAX_BYTES, ImportRequest, preview
 from app.imports import import_table
 from app.web import uploads
-from app.web.api.documented import problems
+from app.web.api.documented import BODY, problems
 from app.web.api.report_shapes import Imported, ImportPreview
 from app.web.deps import DatabaseDep
 from app.web.turns import in_import_thread
@@ -50,7 +50,7 @@ FORM: dict[str, Any] = {
     "",
     status_code=201,
     response_model=Imported,
-    responses={200: {"model": ImportPreview, "description": "Of a dry run."}, **problems(400, 413, 415, 503)},
+    responses={200: {"model": ImportPreview, "description": "Of a dry run."}, **problems(*BODY)},
     openapi_extra=FORM,
     summary="Import a table of finished runs",
 )

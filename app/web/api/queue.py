@@ -8,7 +8,7 @@ from sqlmodel import Session
 from app import runs, waiting
 from app.web.api import shapes
 from app.web.api.bodies import QueueOrder
-from app.web.api.documented import problems
+from app.web.api.documented import BODY, problems
 from app.web.deps import Reading, Writing
 
 router = APIRouter(prefix="/queue", tags=["queue"])
@@ -20,7 +20,7 @@ def show(session: Reading) -> dict[str, Any]:
     return _queue(session)
 
 
-@router.patch("", response_model=shapes.Queue, responses=problems(409, 422), summary="Change the queue's order")
+@router.patch("", response_model=shapes.Queue, responses=problems(*BODY, 409), summary="Change the queue's order")
 def reorder(body: QueueOrder, session: Writing) -> dict[str, Any]:
     waiting.reorder(session, body.runs)
     return _queue(session)

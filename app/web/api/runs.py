@@ -11,7 +11,7 @@ from app.run_filter import parse_filter
 from app.runs import NewRun
 from app.web.api import shapes
 from app.web.api.bodies import BulkAction, Launch, Retry, RunChanges
-from app.web.api.documented import Cursor, Limit, problems
+from app.web.api.documented import BODY, Cursor, Limit, problems
 from app.web.deps import Id, Reading, SettingsDep, Wake, Writing
 
 router = APIRouter(prefix="/runs", tags=["runs"], responses=problems(422))
@@ -19,9 +19,7 @@ router = APIRouter(prefix="/runs", tags=["runs"], responses=problems(422))
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
-@router.post(
-    "", status_code=201, response_model=shapes.Run, responses=problems(400, 409, 413, 415, 503), summary="Launch a run"
-)
+@router.post("", status_code=201, response_model=shapes.Run, responses=problems(*BODY, 409), summary="Launch a run")
 def launch(
     body: Launch,
     session: Writing,
@@ -61,7 +59,7 @@ def list_all(
     return {"items": items, "next_cursor": page.next_cursor, "total": page.total}
 
 
-@router.post("/bulk", status_code=204, responses=problems(404, 409), summary="Delete or tag many runs")
+@router.post("/bulk", status_code=204, responses=problems(*BODY, 404, 409), summary="Delete or tag many runs")
 def bulk(body: BulkAction, session: Writing, settings: SettingsDep) -> None:
     """The same for many runs: all of them or none."""
     if body.action == "delete":
@@ -75,7 +73,7 @@ def show(run_id: Id, session: Reading) -> dict[str, Any]:
     return _run(session, run_id)
 
 
-@router.patch("/{run_id}", response_model=shapes.Run, responses=problems(404), summary="Change a run")
+@router.patch("/{run_id}", response_model=shapes.Run, responses=problems(*BODY, 404), summary="Change a run")
 def patch(run_id: Id, body: RunChanges, session: Writing) -> dict[str, Any]:
     runs.patch_run(session, run_id, body.model_dump(exclude_unset=True))
     return _run(session, run_id)
@@ -97,7 +95,11 @@ def cancel(run_id: Id, session: Writing) -> dict[str, Any]:
 
 
 @router.post(
-    "/{run_id}/retry", status_code=202, response_model=shapes.Run, responses=problems(404, 409), summary="Retry a run"
+    "/{run_id}/retry",
+    status_code=202,
+    response_model=shapes.Run,
+    responses=problems(*BODY, 404, 409),
+    summary="Retry a run",
 )
 def retry(run_id: Id, session: Writing, wake: Wake, body: Retry | None = None) -> dict[str, Any]:
     """The same run, its next attempt: from the last good checkpoint, or from zero."""

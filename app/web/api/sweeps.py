@@ -12,11 +12,11 @@ from app.study import equivalents
 from app.sweep import Variant
 from app.web.api import shapes
 from app.web.api.bodies import Sweep
-from app.web.api.documented import problems
+from app.web.api.documented import BODY, problems
 from app.web.api.runs import IdempotencyKey, announced
 from app.web.deps import SettingsDep, Wake, Writing
 
-router = APIRouter(prefix="/sweeps", tags=["runs"], responses=problems(400, 409, 413, 415, 422, 503))
+router = APIRouter(prefix="/sweeps", tags=["runs"], responses=problems(*BODY, 409))
 
 DryRun = Annotated[bool, Query(description="Answer what would be launched, with status 200, and store nothing.")]
 EXPANSION: dict[int | str, dict[str, Any]] = {200: {"model": shapes.Expansion, "description": "Of a dry run."}}

@@ -10,10 +10,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
-from app import appended, dataset_rows, datasets, shortened
+from app import appended, dataset_rows, datasets, ids, shortened
 from app.dataset_import.formats import FORMATS
 from app.dataset_import.shapes import NAMES
-from app.db import MAX_ID
 from app.errors import FieldError, Invalid, TooLarge, TuneboardError, Unavailable, WrongMediaType
 from app.settings import Settings
 from app.web import secrets, uploads
@@ -80,10 +79,10 @@ def show(
 @router.post("/{dataset_id}/append")
 def append(dataset_id: Id, session: Writing, settings: SettingsDep, form: PageForm) -> Response:
     """A new data set of this one's rows and then another's."""
-    other = str(form.get("dataset", ""))
-    if not other.isascii() or not other.isdecimal() or int(other) > MAX_ID:
+    other = ids.parse(str(form.get("dataset", "")))
+    if other is None:
         raise Invalid.one("dataset", "Choose the data set to append")
-    made = appended.append(session, settings, dataset_id, int(other), str(form.get("name", "")))
+    made = appended.append(session, settings, dataset_id, other, str(form.get("name", "")))
     return RedirectResponse(f"/datasets/{made.id}", status_code=303)
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
-from app import experiments, leaderboard
+from app import experiments, ids, leaderboard
 from app.errors import Conflict, FieldError, Invalid, TuneboardError
 from app.experiments import RunCounts
 from app.leaderboard import RankedRow
@@ -61,8 +61,7 @@ def show(request: Request, experiment_id: Id, session: Reading, settings: Settin
 def change(request: Request, experiment_id: Id, session: Writing, settings: SettingsDep, form: PageForm) -> Response:
     """Name, description and baseline, as one form."""
     typed = {name: str(form.get(name, "")) for name in ("name", "description", "baseline_run")}
-    run_id = typed["baseline_run"]
-    changes = typed | {"baseline_run": int(run_id) if run_id.isdecimal() else None}
+    changes = typed | {"baseline_run": ids.parse(typed["baseline_run"])}
     try:
         experiments.patch_experiment(session, experiment_id, changes)
     except (Invalid, Conflict) as refusal:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
-from app import base_models, experiments, model_shape, presets, run_config, runs, study_presets
+from app import base_models, experiments, ids, model_shape, presets, run_config, runs, study_presets
 from app.db import MAX_ID
 from app.errors import FieldError, Invalid
 from app.models import Dataset, Run
@@ -79,8 +79,8 @@ def launch(request: Request, form: PageForm, database: DatabaseDep, settings: Se
 
 
 def _source(session: Session, typed: Mapping[str, str]) -> Run | None:
-    clone = typed.get("clone", "")
-    return session.get(Run, int(clone)) if clone.isdecimal() and int(clone) <= MAX_ID else None
+    clone = ids.parse(typed.get("clone", ""))
+    return session.get(Run, clone) if clone is not None else None
 
 
 def _create(session: Session, settings: Settings, typed: Mapping[str, str]) -> Sequence[Run]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, func, select
 
-from app import experiments, leaderboard, runs, workers
+from app import experiments, ids, leaderboard, runs, workers
 from app.disk import disk_use, folder_size
 from app.errors import Invalid
 from app.models import Experiment, Run
@@ -68,27 +68,27 @@ def live_machine(request: Request, session: Reading, settings: SettingsDep, look
 @router.post("/leaderboard/selection")
 def change_selection(request: Request, session: Writing, settings: SettingsDep, form: PageForm) -> Response:
     """Tag or delete the runs that were ticked; deleting asks once more, on a page that names them."""
-    ids = [int(str(value)) for value in form.getlist("run") if str(value).isdigit()]
-    if not ids:
+    chosen = [run_id for value in form.getlist("run") if (run_id := ids.parse(str(value))) is not None]
+    if not chosen:
         raise Invalid.one("run", "No run is selected: tick the box in front of a run first.")
     back = BoardQuery.read({name: str(value) for name, value in form.items()})
     wish = str(form.get("wish", ""))
     if wish == "delete":
-        return _ask_before_deleting(request, session, settings, ids, back)
+        return _ask_before_deleting(request, session, settings, chosen, back)
     if wish == "delete for good":
-        runs.delete_runs(session, settings, ids)
+        runs.delete_runs(session, settings, chosen)
     else:
         tags = str(form.get("tags", "")).split(",")
-        runs.tag_runs(session, ids, **{"remove" if wish == "untag" else "add": tags})
+        runs.tag_runs(session, chosen, **{"remove" if wish == "untag" else "add": tags})
     return RedirectResponse(back.link(cursor=back.cursor), status_code=303)
 
 
 def _ask_before_deleting(
-    request: Request, session: Session, settings: Settings, ids: Sequence[int], back: BoardQuery
+    request: Request, session: Session, settings: Settings, run_ids: Sequence[int], back: BoardQuery
 ) -> HTMLResponse:
-    chosen = [runs.get_run(session, run_id) for run_id in ids]
-    size = sum(folder_size(settings.run_dir(run_id)) for run_id in ids)
-    left_without = select(Experiment.name).where(col(Experiment.baseline_run_id).in_(ids))
+    chosen = [runs.get_run(session, run_id) for run_id in run_ids]
+    size = sum(folder_size(settings.run_dir(run_id)) for run_id in run_ids)
+    left_without = select(Experiment.name).where(col(Experiment.baseline_run_id).in_(run_ids))
     return page(
         request, "board/delete.html", runs=chosen, size=size, query=back, baseline_of=session.exec(left_without).all()
     )
