@@ -48,6 +48,13 @@ def test_events_come_whole_however_they_were_cut(start, tmp_path: Path) -> None:
     assert until_the_end(child) == [Log(message=message)] * 2
 
 
+def test_a_child_goes_on_while_nobody_has_time_to_listen(start) -> None:
+    line = b'{"event":"log","message":"' + b"x" * 970 + b'"}\n'
+    talkative = start(f"for _ in range(1000): os.write(fd, {line!r})\nos._exit(7)")
+    assert talkative.process.wait(20) == 7
+    assert len(talkative.events(0)) == 1000
+
+
 def test_what_cannot_be_read_becomes_a_line_of_the_log(start) -> None:
     [event] = until_the_end(start('os.write(fd, b\'{"event":"new"}\\n\')'))
     assert isinstance(event, Log)

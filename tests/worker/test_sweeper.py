@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -382,7 +383,8 @@ def test_a_full_disk_does_not_end_the_threads(
         return try_lock(path)
 
     monkeypatch.setattr(sweeper, "try_lock", full_at_first)
+    deadline = time.monotonic() + 20
     with sweeper.running(context, DEVICE):
-        while run_of(silent.run_id).status != "queued" or not rows(database):
-            threading.Event().wait(0.02)
+        while run_of(silent.run_id).status != "queued" and time.monotonic() < deadline:
+            time.sleep(0.02)
     assert len(tries) == 3
