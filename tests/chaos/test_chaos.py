@@ -6,6 +6,13 @@ from tests.chaos import batch
 from tests.chaos.ledger import Entry
 from tests.chaos.promises import PROMISES
 from tests.chaos.trial import Impossible, Promise
+from tests.chaos.trials import broker
+
+
+@pytest.fixture(autouse=True)
+def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is away for a minute is left to `make chaos`."""
+    monkeypatch.setattr(broker, "DOWN_SECONDS", (0.0, 3.0))
 
 
 @pytest.mark.slow

@@ -193,6 +193,7 @@ class FakeChild:
         results = {
             "base": base,
             "finetuned": tuned,
+            "improvement": {name: tuned[name] / base[name] - 1 for name in ("perplexity", "bleu", "rouge_l")},
             "fingerprint": "f",
             "perplexity_key": "p",
             "baseline_key": "base-key",

@@ -20,10 +20,10 @@ VICTIMS = ("worker", "child", "worker and child")
 @contextmanager
 def opened(folder: Path) -> Iterator[Trial]:
     with House(folder, workers=2, lease=LEASE_SECONDS) as house:
-        yield lambda seed: _trial(house, seed)
+        yield lambda seed: trial(house, seed)
 
 
-def _trial(house: House, seed: Seed) -> Outcome:
+def trial(house: House, seed: Seed) -> Outcome:
     victim = seed.turn(VICTIMS)
     moment, pause = seed.uniform(0, 3.5), seed.uniform(LEASE_SECONDS + 0.5, 3 * LEASE_SECONDS)
     run_id = house.launch()
