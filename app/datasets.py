@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Integer, text, type_coerce
 from sqlmodel import Session, col, func, select
 
-from app import dataset_child
+from app import dataset_child, folders
 from app.dataset_request import ImportRequest
 from app.db import iso
 from app.disk import sync
@@ -68,10 +68,10 @@ def _keep(session: Session, settings: Settings, files: Path, dataset: Dataset) -
     session.flush()
     assert dataset.id is not None
     target = settings.dataset_dir(dataset.id)
-    shutil.rmtree(target, ignore_errors=True)  # the id is ours: what lies there is left from a crash
+    folders.remove(target)  # the id is ours: what lies there is left from a crash
     with ExitStack() as undo:
         files.rename(target)
-        undo.callback(shutil.rmtree, target, ignore_errors=True)
+        undo.callback(folders.remove, target)
         sync(settings.datasets_dir)
         session.commit()
         undo.pop_all()
@@ -126,20 +126,17 @@ def delete(session: Session, settings: Settings, dataset_id: int) -> None:
         raise Conflict(f"'{dataset.name}' is used by run {named}: delete what uses it first.")
     session.delete(dataset)
     session.commit()
-    shutil.rmtree(settings.dataset_dir(dataset_id), ignore_errors=True)
+    folders.remove(settings.dataset_dir(dataset_id))
 
 
 def sweep(session: Session, settings: Settings) -> None:
     """Remove what crashed imports and interrupted deletions left; for the start of the program."""
-    known = {str(dataset_id) for dataset_id in session.exec(select(Dataset.id)).all()}  # and nobody else can write
-    for folder in settings.datasets_dir.glob("*"):
-        if folder.name.startswith(STAGING):
-            if lock := try_lock(folder / LOCK):
-                with lock:
-                    shutil.rmtree(folder, ignore_errors=True)
-        elif folder.name.isdecimal() and folder.name not in known:
-            shutil.rmtree(folder, ignore_errors=True)
+    folders.sweep(session, Dataset, settings.datasets_dir)  # nobody else can write: the session holds the lock
     session.rollback()
+    for folder in settings.datasets_dir.glob(f"{STAGING}*"):
+        if lock := try_lock(folder / LOCK):
+            with lock:
+                folders.remove(folder)
 
 
 def ensure_sample(session: Session, settings: Settings) -> None:

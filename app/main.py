@@ -1,5 +1,6 @@
 """create_app(): routers, static files, error handlers - nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -36,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.db = connect(settings.database, round(turns.WAIT_SECONDS * 1000))
     app.state.turns = turns.Turns()
     app.state.queue_watch = QueueWatch()
+    app.state.stopping = asyncio.Event()
     app.state.celery = celery_app(settings.broker_url)
     app.state.wake = partial(enqueue, app.state.celery)
     app.state.hub = Hub(reader(settings, app.state.db))

@@ -3,7 +3,6 @@
 Every change of status is one UPDATE on the old status: zero rows changed means that somebody else was faster.
 """
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -11,11 +10,12 @@ from typing import Any, Self
 from sqlalchemy import CursorResult, null, update
 from sqlmodel import Session, col, delete, func, select
 
-from app import idempotency, launch_checks, run_state
+from app import folders, idempotency, launch_checks, run_state
 from app.db import iso, now
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.experiments import find_or_add
 from app.models import Dataset, Experiment, Run
+from app.processes import Identity
 from app.run_config import RunConfig
 from app.settings import Settings
 from app.status import ENDED, RunStatus
@@ -173,11 +173,18 @@ def delete_runs(session: Session, settings: Settings, ids: Sequence[int]) -> Non
     if active := [run for run in runs if run.status not in ENDED]:
         names = ", ".join(f"{run.name} ({run.status})" for run in active[:5])
         raise Conflict(f"Not ended yet: {names}. Cancel first; nothing was deleted.")
+    if alive := [run.name for run in runs if _is_alive(settings, run)]:
+        raise Conflict(f"Still stopping: {', '.join(alive[:5])}. Try again in a moment; nothing was deleted.")
     session.exec(delete(Run).where(col(Run.id).in_(ids)))
     session.commit()
     for run_id in ids:
-        # What cannot be removed takes space and harms nobody: ids are never used again.
-        shutil.rmtree(settings.run_dir(run_id), ignore_errors=True)
+        folders.remove(settings.run_dir(run_id))
+
+
+def _is_alive(settings: Settings, run: Run) -> bool:
+    """Whether a process still works in the folder of a run that has ended: it would make it anew."""
+    holder = Identity.read(settings.run_dir(run.id or 0) / "lock")
+    return holder is not None and holder.lives
 
 
 def tag_runs(session: Session, ids: Sequence[int], *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:

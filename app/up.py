@@ -9,11 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from app import broker, datasets
+from app import broker, datasets, folders
 from app.address import listen, url
-from app.db import explained, opened
+from app.db import explained, file_of, opened
 from app.errors import Conflict, Unavailable
 from app.migrate import upgrade
+from app.models import Run
 from app.processes import exclusive, waiting_lock
 from app.settings import Settings
 from app.supervisor import Part, Supervisor, to_terminal
@@ -69,11 +70,25 @@ def make_data_dir(settings: Settings) -> None:
 def prepare(settings: Settings) -> None:
     """A current database and the bundled data set; one process at a time, the others wait for it."""
     make_data_dir(settings)
+    _refuse_without_database(settings)
     with waiting_lock(settings.data_dir / PREPARE_LOCK), explained(settings.database):
         upgrade(settings)
         with opened(settings.database) as database, database.writing() as session:
             datasets.sweep(session, settings)
+            folders.sweep(session, Run, settings.runs_dir)
+            session.rollback()
             datasets.ensure_sample(session, settings)
+
+
+def _refuse_without_database(settings: Settings) -> None:
+    """A new database beside the files of an old one would give their numbers, and so their folders, to others."""
+    left = [folder.name for folder in (settings.runs_dir, settings.datasets_dir) if any(folder.glob("[0-9]*"))]
+    if left and not file_of(settings.database).exists():
+        raise Conflict(
+            f"The data folder {settings.data_dir} has {' and '.join(left)} and no database "
+            f"({file_of(settings.database)}): put that back (a copy may be in {settings.backups_dir}), restore a "
+            "backup into another folder, or move these away."
+        )
 
 
 def announcer(settings: Settings, say: Callable[[str], None]) -> Callable[[], None]:

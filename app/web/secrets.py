@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.settings import Settings
 
+KEY_BYTES = 32
 FORM_TOKEN_SECONDS = 7 * 86_400  # a page left open over the weekend still submits
 
 
@@ -43,15 +44,19 @@ def _key(data_dir: Path) -> bytes:
     data_dir.mkdir(parents=True, exist_ok=True)
     draft = data_dir / f"secret.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        return path.read_bytes()
+        if len(key := path.read_bytes()) == KEY_BYTES:
+            return key
+        path.unlink()  # cut short: a key that others could guess
     except FileNotFoundError:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
+        pass
     try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())  # a key that a power cut left empty would be everybody's
         os.link(draft, path)  # two processes may start at once: the first link wins, whole
     except FileExistsError:
         pass
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     return path.read_bytes()

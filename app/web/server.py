@@ -1,6 +1,8 @@
 """The web process: one uvicorn server that ends its live streams before it waits for open connections."""
 
+import asyncio
 import contextlib
+import socket
 import sys
 from types import FrameType
 
@@ -12,20 +14,24 @@ from app.main import create_app
 from app.settings import Settings
 from app.web.hub import Hub
 
-# Second line of defence: streams end by themselves when the hub closes.
-GRACEFUL_SECONDS = 3
+# For requests that are under way. Streams end by themselves when the hub closes, uploads when `stopping` is set.
+GRACEFUL_SECONDS = 1
 
 
 class Server(uvicorn.Server):
     """uvicorn waits for connections before it ends the application's lifespan; a live stream would hold it for ever."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, stopping: asyncio.Event) -> None:
         super().__init__(config)
-        self.hub = hub
+        self.hub, self.stopping = hub, stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.hub.close()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.stopping.set()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings) -> None:
@@ -40,7 +46,7 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     with contextlib.suppress(KeyboardInterrupt), listener:
-        Server(config, app.state.hub).run(sockets=[listener])
+        Server(config, app.state.hub, app.state.stopping).run(sockets=[listener])
 
 
 if __name__ == "__main__":

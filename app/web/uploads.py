@@ -1,5 +1,6 @@
 """A multipart form with one file, straight from the connection to a file of our own naming: never whole in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from app import datasets
 from app.dataset_request import ImportRequest
 from app.db import Database, refusing
 from app.disk import FULL
-from app.errors import DiskFull, Invalid, TooLarge, WrongMediaType
+from app.errors import DiskFull, Invalid, TooLarge, Unavailable, WrongMediaType
 from app.models import Dataset
 from app.settings import Settings
 
@@ -80,7 +81,7 @@ def import_upload(database: Database, settings: Settings, upload: Upload, folder
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
     """The body in blocks of about BLOCK bytes: a connection hands over far smaller pieces."""
     pieces, size = [], 0
-    async for piece in request.stream():
+    async for piece in _pieces(request):
         pieces.append(piece)
         size += len(piece)
         if size >= BLOCK:
@@ -88,6 +89,24 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
             pieces, size = [], 0
     if pieces:
         yield b"".join(pieces)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """What arrives, until the server is to stop: somebody who sends slowly must not hold that up."""
+    stopping = asyncio.ensure_future(request.app.state.stopping.wait())
+    stream = aiter(request.stream())
+    try:
+        while True:
+            piece = asyncio.ensure_future(anext(stream, None))
+            await asyncio.wait({piece, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not piece.done():
+                piece.cancel()
+                raise Unavailable("The server stops: nothing was stored. Send the file again in a moment.")
+            if (arrived := piece.result()) is None:
+                return
+            yield arrived
+    finally:
+        stopping.cancel()
 
 
 class _Receiver:

@@ -138,14 +138,18 @@ def test_no_lock_is_held_while_the_child_reads(
 def test_the_sweep_removes_what_crashes_left_and_nothing_else(
     import_bytes: Import, settings: Settings, database: Database
 ) -> None:
-    import_bytes(GOOD)
-    for leftover in (".import-crashed/files", "7"):
+    for _ in range(2):
+        import_bytes(GOOD)
+    with database.writing() as session:
+        datasets.delete(session, settings, 2)
+    for leftover in (".import-crashed/files", "2", "7", "02"):
         (settings.datasets_dir / leftover).mkdir(parents=True)
         (settings.datasets_dir / leftover / "rows.jsonl").write_text("{}\n")
     with datasets.staging(settings) as running, database.writing() as session:
         datasets.sweep(session, settings)
         assert running.is_dir()
-    assert on_disk(settings) == ["1", "1/keys.bin", "1/rows.jsonl"]
+    never_given = ["02", "02/rows.jsonl", "7", "7/rows.jsonl"]
+    assert on_disk(settings) == sorted([*never_given, "1", "1/keys.bin", "1/rows.jsonl"])
 
 
 def test_files_without_a_row_never_stand_in_the_way_of_an_import(import_bytes: Import, settings: Settings) -> None:
