@@ -24,6 +24,7 @@ from app.processes import die_with, hold_lock
 from app.run_config import RunConfig, parse
 from worker import threads
 from worker.finetune.errors import MISSING_LIBRARY, FinetuneError, Stopped, explain
+from worker.finetune.pulse import pulse
 from worker.protocol import Exit
 from worker.reporting import ConsoleReporter, PipeReporter
 
@@ -101,7 +102,8 @@ def _run(
 ) -> int:
     _prepare_environment()
     try:
-        finetune = _load_libraries()
+        with pulse(reporter):
+            finetune = _load_libraries()
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         outcome = finetune(
             config,

@@ -113,11 +113,11 @@ def _files(run_dir: Path) -> Iterator[str]:
     artifacts = run_dir / "artifacts" / "manifest.json"
     if artifacts.exists():
         for item in json.loads(artifacts.read_text()):
-            if _hash(artifacts.with_name(item["name"])) != item["sha256"]:
+            if sha256(artifacts.with_name(item["name"])) != item["sha256"]:
                 yield f"artifact {item['name']} is not what its manifest says"
     for manifest in sorted(run_dir.glob("checkpoints/step-*/manifest.json")):
         for name, digest in json.loads(manifest.read_text())["sha256"].items():
-            if _hash(manifest.with_name(name)) != digest:
+            if sha256(manifest.with_name(name)) != digest:
                 yield f"{name} of checkpoint {manifest.parent.name} is not what its manifest says"
     points = run_dir / "artifacts" / "metrics.jsonl"
     if artifacts.exists() and points.exists():
@@ -126,7 +126,7 @@ def _files(run_dir: Path) -> Iterator[str]:
             yield "its metrics.jsonl has a point twice"
 
 
-def _hash(path: Path) -> str:
+def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
 
 

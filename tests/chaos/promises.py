@@ -1,7 +1,7 @@
 """The one table of what is promised: `make test` tries each a few times, `make chaos` until `full` is reached."""
 
 from tests.chaos.trial import Promise
-from tests.chaos.trials import broker, cancelled, clock, killed, once, restarted, web_killed
+from tests.chaos.trials import broker, cancelled, clock, damaged, killed, once, restarted, web_killed
 
 PROMISES = (
     Promise("web_killed", "A run that got 201 is never lost, nor made twice", 5, 200, web_killed.opened),
@@ -18,4 +18,11 @@ PROMISES = (
     Promise("cancelled", "A cancel always works, and the process is gone", 5, 200, cancelled.opened),
     Promise("restarted", "Stop and start of everything keeps queue and progress", 3, 100, restarted.opened),
     Promise("clock", "Jumps of the clock harm nothing", 4, 100, clock.opened),
+    Promise(
+        "damaged",
+        "A damaged checkpoint is never loaded; the last good one is, and the page says so",
+        20,
+        1000,
+        damaged.opened,
+    ),
 )

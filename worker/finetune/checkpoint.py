@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -57,9 +57,9 @@ class _Unusable(Exception):
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     """Write `state` (nested dicts and lists of numbers, texts and tensors) as the checkpoint of `step`.
 
-    Two are kept, this one and the one before it. Later ones are damaged: the training went on before them.
+    Two are kept, this one and the one before it. Later ones are of a training that went on from before them.
     """
-    final = folder / f"step-{step:08d}"
+    final = folder / _name(step)
     with explained("saving a checkpoint"):
         sweep(folder)
         with whole_folder(final) as temporary:
@@ -96,8 +96,18 @@ def recover(folder: Path) -> Found | None:
     return Found(0, None, tuple(damaged)) if damaged else None
 
 
+def clear(folder: Path, damaged: Iterable[Damage]) -> None:
+    """Remove damaged ones, once that has been told: kept as one of two, such a one would push out a whole one."""
+    for damage in damaged:
+        remove(folder / _name(damage.step))
+
+
 def discard(folder: Path) -> None:
     remove(folder)
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
 
 
 def _newest_first(folder: Path) -> Iterator[tuple[int, Path]]:

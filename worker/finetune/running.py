@@ -132,6 +132,7 @@ def _checkpoint(folder: Path, job: Prepared, reporter: Reporter) -> dict[str, An
     after = "from zero, because none is whole" if found.state is None else f"after step {found.step}, from the last one"
     for damage in found.damaged:
         reporter.warn(f"The checkpoint of step {damage.step} was damaged ({damage.reason}). Training went on {after}.")
+    checkpoint.clear(folder, found.damaged)
     if found.state is not None and found.state.get("identity") != _identity(job):
         reporter.warn("The checkpoint was made with other settings, rows or weights: training started from zero.")
         return None
