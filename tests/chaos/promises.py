@@ -1,7 +1,7 @@
 """The one table of what is promised: `make test` tries each a few times, `make chaos` until `full` is reached."""
 
 from tests.chaos.trial import Promise
-from tests.chaos.trials import broker, cancelled, clock, damaged, killed, once, restarted, web_killed
+from tests.chaos.trials import broker, cancelled, clock, damaged, killed, once, restarted, resumed, web_killed
 
 PROMISES = (
     Promise("web_killed", "A run that got 201 is never lost, nor made twice", 5, 200, web_killed.opened),
@@ -25,4 +25,5 @@ PROMISES = (
         1000,
         damaged.opened,
     ),
+    Promise("resumed", "A resumed run equals an uninterrupted one, to the last bit", 2, 50, resumed.opened),
 )
