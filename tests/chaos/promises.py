@@ -1,7 +1,21 @@
 """The one table of what is promised: `make test` tries each a few times, `make chaos` until `full` is reached."""
 
 from tests.chaos.trial import Promise
-from tests.chaos.trials import broker, cancelled, clock, damaged, killed, once, restarted, resumed, web_killed
+from tests.chaos.trials import (
+    broker,
+    cancelled,
+    clock,
+    damaged,
+    disk_full,
+    endings,
+    killed,
+    locked,
+    once,
+    power,
+    restarted,
+    resumed,
+    web_killed,
+)
 
 PROMISES = (
     Promise("web_killed", "A run that got 201 is never lost, nor made twice", 5, 200, web_killed.opened),
@@ -26,4 +40,8 @@ PROMISES = (
         damaged.opened,
     ),
     Promise("resumed", "A resumed run equals an uninterrupted one, to the last bit", 2, 50, resumed.opened),
+    Promise("locked", "A locked database is no error page", 3, 100, locked.opened),
+    Promise("disk_full", "A full disk does no harm", 5, 250, disk_full.opened),
+    Promise("power", "After a power cut it opens and goes on", 3, 200, power.opened),
+    Promise("endings", "Every ending of a training process has the right name", 11, 220, endings.opened),
 )
