@@ -173,10 +173,7 @@ class TrainingConfig(Section):
         le=1024,
     )
     auto_find_batch_size: bool = setting(
-        True,
-        "Halve on full memory",
-        "Out of memory, a run goes on once with half the batch size and twice the accumulation: "
-        "each step still sees the same rows.",
+        True, "Halve on full memory", "Out of memory: once more with half the batch and twice the accumulation."
     )
     num_train_epochs: float = setting(3.0, "Epochs", "Passes over the training rows.", common=True, gt=0, le=1000)
     max_steps: int | None = setting(

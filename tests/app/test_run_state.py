@@ -8,6 +8,9 @@ from app.run_state import stage, tries_again_in
 from app.status import RunStatus
 
 
+LONG = lease(1_000_000)  # made when the tests are collected
+
+
 def run(status: RunStatus, until: Lease | None = None, **fields: object) -> Run:
     boot, moment = (until.boot, until.until) if until else (None, None)
     row = Run(experiment_id=1, name="r", config={}, status=status, lease_boot=boot, lease_until=moment)
@@ -19,7 +22,7 @@ def run(status: RunStatus, until: Lease | None = None, **fields: object) -> Run:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (run(RunStatus.RUNNING, lease(60), stage="training"), "training"),
+        (run(RunStatus.RUNNING, LONG, stage="training"), "training"),
         (run(RunStatus.RUNNING, lease(-1), stage="training"), "no word from its worker"),
         (run(RunStatus.RUNNING, Lease("another boot", 1e12), stage="training"), "no word from its worker"),
         (
