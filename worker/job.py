@@ -66,6 +66,13 @@ def clear(job: Job) -> None:
     (job.run_dir / POINTS_FILE).unlink(missing_ok=True)
 
 
+def tidy(run_dir: Path) -> None:
+    """Remove what a child that was killed left half written; to be called with the run's lock in hand."""
+    for folder in (run_dir, run_dir / "checkpoints"):
+        for left in folder.glob(".*.tmp"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def write_config(job: Job) -> None:
     text = job.config.model_dump_json(indent=1)
     (job.run_dir / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")

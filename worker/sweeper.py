@@ -21,6 +21,7 @@ from app.models import Worker
 from app.processes import Identity, try_lock
 from app.queue import enqueue
 from app.status import STALLED
+from worker import job
 from worker.context import Context
 from worker.device import Device
 from worker.storage import is_full, is_passing
@@ -99,6 +100,7 @@ class Sweeper:
                 self._tell_of_stalled(session, claim, path)
                 return
             with lock:
+                job.tidy(path.parent)
                 status = retries.died(session, claim, ABANDONED)
                 log.warning("run %d: attempt %d was abandoned; now %s", claim.run_id, claim.attempt, status)
 

@@ -98,6 +98,8 @@ def _train(context: Context, claim: Claim) -> RunStatus:
 def _undisturbed(run_dir: Path) -> Iterator[None]:
     """Hold the run's lock, as its child did: while its end waits for the database nobody may take it for abandoned."""
     lock = hold_lock(run_dir / "lock")
+    if lock:
+        job.tidy(run_dir)
     try:
         yield
     finally:

@@ -329,6 +329,20 @@ def test_a_child_that_ignores_the_request_is_killed(
         os.kill(int(pid), 0)
 
 
+def test_what_a_killed_child_left_half_written_goes_when_its_run_ends(
+    context: Context, launch: Launch, settings: Settings
+) -> None:
+    run_id = launch(fault="fail:nan_loss", at_step=3, checkpoint_every=1)
+    folder = settings.run_dir(run_id)
+    halves = (folder / "checkpoints" / ".step-00000002.tmp", folder / ".artifacts.tmp")
+    for half in halves:
+        half.mkdir(parents=True)
+        (half / "tensors.safetensors").write_bytes(b"half")
+    work(context)
+    assert not any(half.exists() for half in halves)
+    assert any((folder / "checkpoints").iterdir())
+
+
 def test_a_stopped_worker_queues_its_run_again_without_a_death(
     context: Context, launch: Launch, run_of: RunOf, attempts_of: AttemptsOf, database: Database, fake: ModuleType
 ) -> None:
