@@ -5,7 +5,7 @@ Its plan lies in fake.json in the output folder; every part may be left out:
     prepare_seconds, evaluate_seconds       how long the stages around training take
     fault, at_step, times                   what goes wrong, before which step, in how many attempts (default: all)
     ignore_sigterm                          it must be killed
-Faults: kill, term, segv, hang, close, crash, nan, garbage, silent, fail:CODE, exit:N.
+Faults: kill, term, segv, abort, hang, close, crash, nan, garbage, silent, fail:CODE, exit:N.
 
 "Training" is a chain in which every loss follows from the one before: a resumed run ends with the numbers of one
 that was never interrupted, or it went wrong. Every step's process id goes to pids.log, and that of every moment, steps
@@ -128,7 +128,7 @@ class FakeChild:
 
     def fault(self, name: str) -> None:
         kind, _, detail = name.partition(":")
-        signals = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "segv": signal.SIGSEGV}
+        signals = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "segv": signal.SIGSEGV, "abort": signal.SIGABRT}
         if kind in signals:
             os.kill(os.getpid(), signals[kind])
         elif kind == "hang":
