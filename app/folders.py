@@ -1,11 +1,13 @@
 """Removing a folder of ours, and nothing beside it."""
 
 import shutil
+import time
 from pathlib import Path
 
 from sqlmodel import Session, col, select, text
 
 from app.models import Dataset, Run
+from app.processes import try_lock
 
 
 def remove(folder: Path) -> None:
@@ -17,6 +19,20 @@ def remove(folder: Path) -> None:
         folder.unlink(missing_ok=True)
     else:
         shutil.rmtree(folder, ignore_errors=True)  # follows no link, not even one put in a folder's place meanwhile
+
+
+def is_left(folder: Path, deadline: float) -> bool:
+    """Whether no process holds the lock of a run's folder any more, which would make it anew; waits for the last one
+    until then, on the monotonic clock."""
+    path = folder / "lock"
+    while path.is_file() and not path.is_symlink():
+        if lock := try_lock(path):
+            lock.close()
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def sweep(session: Session, table: type[Dataset] | type[Run], parent: Path) -> None:

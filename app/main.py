@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Guard, settings=settings), Middleware(GZipMiddleware, compresslevel=6)],
     )
     app.state.settings = settings
-    app.state.db = connect(settings.database, round(turns.WAIT_SECONDS * 1000))
+    app.state.db = connect(settings.database, round(turns.WAIT_SECONDS * 1000), durable=True)
     app.state.turns = turns.Turns()
     app.state.queue_watch = QueueWatch()
     app.state.stopping = asyncio.Event()

@@ -3,6 +3,7 @@
 Every change of status is one UPDATE on the old status: zero rows changed means that somebody else was faster.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -15,7 +16,6 @@ from app.db import iso, now
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.experiments import find_or_add
 from app.models import Dataset, Experiment, Run
-from app.processes import Identity
 from app.run_config import RunConfig
 from app.settings import Settings
 from app.status import ENDED, RunStatus
@@ -25,6 +25,8 @@ NAME_LENGTH = 200
 NOTES_LENGTH = 10_000
 TAG_LENGTH = 50
 MOST_TAGS = 20
+# Between the end of a run in its row and the end of whoever wrote that.
+LEAVING_SECONDS = 1.0
 
 NO_PAUSE = {"not_before_boot": None, "not_before": None}
 # What a broker that is away means for a run that is stored.
@@ -169,22 +171,23 @@ def retry_run(session: Session, run_id: int, *, fresh: bool = False) -> Run:
 
 def delete_runs(session: Session, settings: Settings, ids: Sequence[int]) -> None:
     """All of them or none: Conflict while one has not ended. Rows go in one transaction, then the folders."""
-    runs = _all(session, ids)
-    if active := [run for run in runs if run.status not in ENDED]:
-        names = ", ".join(f"{run.name} ({run.status})" for run in active[:5])
-        raise Conflict(f"Not ended yet: {names}. Cancel first; nothing was deleted.")
-    if alive := [run.name for run in runs if _is_alive(settings, run)]:
-        raise Conflict(f"Still stopping: {', '.join(alive[:5])}. Try again in a moment; nothing was deleted.")
+    _refuse_active(session, ids)
+    session.rollback()  # not with the write lock held
+    deadline = time.monotonic() + LEAVING_SECONDS
+    if busy := [run_id for run_id in ids if not folders.is_left(settings.run_dir(run_id), deadline)]:
+        names = ", ".join(f"run {run_id}" for run_id in busy[:5])
+        raise Conflict(f"Still stopping: {names}. Try again in a moment; nothing was deleted.")
+    _refuse_active(session, ids)
     session.exec(delete(Run).where(col(Run.id).in_(ids)))
     session.commit()
     for run_id in ids:
         folders.remove(settings.run_dir(run_id))
 
 
-def _is_alive(settings: Settings, run: Run) -> bool:
-    """Whether a process still works in the folder of a run that has ended: it would make it anew."""
-    holder = Identity.read(settings.run_dir(run.id or 0) / "lock")
-    return holder is not None and holder.lives
+def _refuse_active(session: Session, ids: Sequence[int]) -> None:
+    if active := [run for run in _all(session, ids) if run.status not in ENDED]:
+        names = ", ".join(f"{run.name} ({run.status})" for run in active[:5])
+        raise Conflict(f"Not ended yet: {names}. Cancel first; nothing was deleted.")
 
 
 def tag_runs(session: Session, ids: Sequence[int], *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:

@@ -85,7 +85,7 @@ class House:
         return f"http://127.0.0.1:{self.settings.port}"
 
     def __enter__(self) -> Self:
-        shutil.copytree(_template(), self.settings.data_dir)
+        self.furnish()
         self.database: Database = connect(self.settings.database)
         try:
             self.start()
@@ -100,6 +100,9 @@ class House:
         self._http.close()
         self.database.dispose()
         shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def furnish(self) -> None:
+        shutil.copytree(_template(), self.settings.data_dir)
 
     # --- processes
 

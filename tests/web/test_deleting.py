@@ -15,7 +15,6 @@ from fastapi.testclient import TestClient
 from app import up
 from app.db import Database
 from app.models import Dataset
-from app.processes import Identity
 from app.settings import Settings
 from app.status import RunStatus
 from tests.stored_runs import add_run
@@ -112,8 +111,11 @@ def test_a_run_that_has_not_ended_stays(
 def test_a_run_whose_process_still_lives_stays(client: TestClient, settings: Settings, database: Database) -> None:
     run_id = add_run(database, RunStatus.CANCELLED)
     settings.run_dir(run_id).mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        (settings.run_dir(run_id) / "lock").write_text(f"{Identity.of(process.pid)}\n")
+    holding = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
+    command = [sys.executable, "-c", holding, settings.run_dir(run_id) / "lock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
         answer = client.delete(f"/api/v1/runs/{run_id}")
         process.communicate(b"\n")
     assert answer.status_code == 409

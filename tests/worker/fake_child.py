@@ -164,6 +164,9 @@ class FakeChild:
         folder = self.dir / "checkpoints"
         folder.mkdir(exist_ok=True)
         (folder / "new").write_text(json.dumps([self.step, self.state]))
+        for file in (self.dir / "metrics.jsonl", folder / "new"):
+            if file.exists():
+                to_disk(file)  # points first, as the real child: no checkpoint is ahead of them
         (folder / "new").replace(folder / "state.json")
 
     def _resumed(self) -> tuple[int, int]:
@@ -194,6 +197,8 @@ class FakeChild:
             "base": base,
             "finetuned": tuned,
             "improvement": {name: tuned[name] / base[name] - 1 for name in ("perplexity", "bleu", "rouge_l")},
+            "eval_rows": 1,
+            "eval_tokens": 10,
             "fingerprint": "f",
             "perplexity_key": "p",
             "baseline_key": "base-key",
@@ -208,6 +213,12 @@ def prediction(answer: str) -> dict[str, Any]:
     scores = {"nll": 1.0, "tokens": 2, "rouge_l": 0.5, "bleu": [1, 0, 0, 0, 1, 0, 0, 0, 1, 1]}
     row = {"row": 0, "prompt": "Say the state.", "reference": "0", "base": "", "finetuned": answer}
     return row | {"scores": {"base": scores, "finetuned": scores}}
+
+
+def to_disk(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def secrets() -> list[str]:
