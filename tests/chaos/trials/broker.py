@@ -13,6 +13,7 @@ from tests.chaos.house import House
 from tests.chaos.trial import Outcome, Seed, Trial
 
 DOWN_SECONDS = (0.0, 20.0, 60.0)
+SHORT = 30
 HARMS = ("kill -9", "FLUSHALL", "SIGTERM")
 
 
@@ -24,23 +25,32 @@ def opened(folder: Path) -> Iterator[Trial]:
 
 def _trial(house: House, seed: Seed) -> Outcome:
     harm, down = seed.turn(HARMS), seed.choice(DOWN_SECONDS)
-    before = [house.launch(steps=30) for _ in range(2)]
+    runs = [house.launch(steps=SHORT) for _ in range(seed.randint(0, 2))]
     time.sleep(seed.uniform(0, 2.0))
     if harm == "FLUSHALL":
-        down = 0.0
-        with Redis(unix_socket_path=str(house.settings.broker_socket)) as client:
-            client.flushall()
+        runs.append(_lose_a_message(house))
     else:
         house.kill_broker(signal.SIGKILL if harm == "kill -9" else signal.SIGTERM)
-    meanwhile = house.launch(steps=30)
-    house.rest(down)
-    if harm != "FLUSHALL":
+        runs.append(house.launch(steps=SHORT))
+        house.rest(down)
         house.start_broker()
     back = time.monotonic()
-    house.launch(steps=30)
-    violations = house.wait_all(240)
+    violations = house.wait_all()  # by itself: a launch now would wake the worker for all of them
     recovery = time.monotonic() - back
-    for run_id in (*before, meanwhile):
+    runs.append(house.launch(steps=SHORT))
+    violations += house.wait_all()
+    for run_id in runs:
         if (run := house.run(run_id))["status"] != "completed":
             violations.append(f"run {run_id} is {run['status']}: {run['error']}")
-    return Outcome([*violations, *invariants.check(house)], recovery, f"{harm}, away for {down:.0f} s")
+    away = "" if harm == "FLUSHALL" else f", away for {down:.0f} s"
+    return Outcome([*violations, *invariants.check(house)], recovery, f"{harm}{away}, {len(runs) - 1} runs waited")
+
+
+def _lose_a_message(house: House) -> int:
+    """Empty the broker while nobody can have taken a wake-up from it."""
+    house.kill_worker(0, signal.SIGSTOP)
+    run_id = house.launch(steps=SHORT)
+    with Redis(unix_socket_path=str(house.settings.broker_socket)) as client:
+        client.flushall()
+    house.kill_worker(0, signal.SIGCONT)
+    return run_id
