@@ -81,8 +81,7 @@ def _again(promises: Sequence[Promise], seed: int) -> None:
 
 def _done(entry: Entry) -> None:
     ledger.append(entry)
-    took = f"{entry.seconds:5.1f} s" + (f", recovered in {entry.recovery:.1f} s" if entry.recovery is not None else "")
-    print(f"{entry.promise:<10} {entry.seed:>4} {took}  {entry.note}", flush=True)
+    print(entry.line(), flush=True)
     for violation in entry.violations:
         print(f"  VIOLATION {entry.promise} --seed {entry.seed}: {violation}", flush=True)
     if entry.mistake:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def _twice(house: House, run_id: int) -> Iterator[str]:
     for what, pids in {"steps": [pid for pid, _ in house.steps(run_id)], "life": house.lives(run_id)}.items():
         order = [pid for pid, _ in groupby(pids)]
         if len(order) != len(set(order)):
-            yield f"two processes at once ({what}): {order}"
+            yield f"two processes at once ({what}): {shortened(order)}"
 
 
 def _points(house: House, run_id: int) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _points(house: House, run_id: int) -> Iterator[str]:
     status = house.run(run_id)["status"] if points else None
     steps, values = [step for step, _ in points], [value for _, value in points]
     if steps != list(range(1, len(steps) + 1)):
-        yield f"steps {steps}"
+        yield f"the steps of its points are {shortened(_runs_of(steps))}"
     if plan := house.acknowledged[run_id]:
         whole = losses(plan["steps"])
         if values != whole[: len(values)]:
@@ -90,6 +90,17 @@ def _points(house: House, run_id: int) -> Iterator[str]:
         if status == "completed" and len(values) != len(whole):
             yield f"completed with {len(values)} of {len(whole)} points"
         yield from _no_step_left_out(house.steps(run_id))
+
+
+def _runs_of(steps: list[int]) -> list[str]:
+    """[1, 2, 3, 7, 8] -> ["1 to 3", "7 to 8"]."""
+    groups = [[step for _, step in group] for _, group in groupby(enumerate(steps), lambda pair: pair[1] - pair[0])]
+    return [f"{group[0]} to {group[-1]}" for group in groups]
+
+
+def shortened(things: Sequence[object]) -> str:
+    shown = ", ".join(map(str, things[:8]))
+    return shown if len(things) <= 8 else f"{shown}, ... ({len(things)} in all)"
 
 
 def _first_difference(values: list[float], whole: list[float]) -> int:
@@ -102,7 +113,7 @@ def _no_step_left_out(steps: list[tuple[int, int]]) -> Iterator[str]:
     for _, group in groupby(steps, key=lambda pair: pair[0]):
         mine = [step for _, step in group]
         if mine != list(range(mine[0], mine[0] + len(mine))):
-            yield f"one attempt made the steps {mine}"
+            yield f"one attempt made the steps {shortened(_runs_of(mine))}"
         if mine[0] > furthest + 1:
             yield f"an attempt began with step {mine[0]}, and {furthest} was the last one made"
         furthest = max(furthest, mine[-1])

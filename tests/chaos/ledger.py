@@ -23,6 +23,10 @@ class Entry:
     commit: str = ""
     mistake: str = ""  # the harness itself failed: this was no trial
 
+    def line(self) -> str:
+        recovered = f", recovered in {self.recovery:.1f} s" if self.recovery is not None else ""
+        return f"{self.promise:<10} {self.seed:>4} {self.seconds:5.1f} s{recovered}  {self.note}"
+
 
 def append(entry: Entry) -> None:
     """On disk when this returns, as the next trial may be the one that ends the machine."""

@@ -1,5 +1,7 @@
 """The quick share: a few seeded trials of every promise; `make chaos` makes many."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.chaos import batch
@@ -17,16 +19,15 @@ def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
-def test_it_holds(promise: Promise) -> None:
+def test_it_holds(promise: Promise, done: Callable[[Entry], None]) -> None:
     entries: list[Entry] = []
     try:
         batch.run(promise, range(promise.quick), entries.append)
     except Impossible as reason:
         pytest.skip(str(reason))
     for entry in entries:
-        recovered = f", recovered in {entry.recovery:.1f} s" if entry.recovery is not None else ""
-        print(f"{promise.name} {entry.seed}: {entry.seconds:.1f} s{recovered}; {entry.note}")
+        done(entry)
+        print(entry.line())
     broken = [entry for entry in entries if entry.violations or entry.mistake]
-    print(f"{promise.name}: {len(entries)} trials, {len(broken)} broke it (bound 3/{len(entries)})")
     assert not broken, "\n".join(line for entry in broken for line in [*entry.violations, entry.mistake])
     assert len(entries) == promise.quick
