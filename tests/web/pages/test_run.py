@@ -374,3 +374,16 @@ def test_a_clock_that_was_set_back_makes_no_time_negative(browser: Browser, reco
     change(records, COMPLETED, finished_at=started - timedelta(hours=1))
     text = words(show(browser, records, COMPLETED))
     assert "took 0 s" in text
+
+
+def test_an_attempt_that_is_over_is_not_called_queued(browser: Browser, records: Database) -> None:
+    """Its run went back to the queue; what became of the attempt itself is another word."""
+    with records.writing() as session:
+        first = session.exec(select(Run).where(Run.name == QUEUED)).one()
+        ends: list[dict[str, Any]] = [{"died": True, "cause": "killed"}, {"cause": "io_error"}, {}]
+        for number, end in enumerate(ends, start=1):
+            session.add(Attempt(run_id=first.id, number=number, worker="w", status="queued", reason="Over", **end))
+        session.commit()
+    text = words(show(browser, records, QUEUED)).split("What happened")[1]
+    assert re.findall("Stopped|Broke off|Died", text) == ["Stopped", "Broke off", "Died"]  # the last one first
+    assert "Queued" not in text
