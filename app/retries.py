@@ -41,7 +41,7 @@ def pause(session: Session, claim: Claim, error: RunError, counted: Collection[s
     claims.update_attempt(session, claim, {"cause": error.code})
     alike = [attempt for attempt in _since_progress(session, claim) if attempt.cause in counted]
     if len(alike) > MAX_PAUSES:
-        often = f"{error.detail} Attempts {_numbers(alike)} ended like this or alike, with a pause between them."
+        often = f"{error.detail} {_numbers(alike)} ended like this or alike, with a pause between them."
         return claims.fail(session, claim, RunError(error.code, error.title, often.strip(), error.hint))
     after = lease(seconds * 2 ** (len(alike) - 1))
     return claims.requeue(session, claim, error.title, error.code, after)
@@ -74,7 +74,7 @@ def _since_progress(session: Session, claim: Claim) -> list[Attempt]:
 def _crash_loop(deaths: list[Attempt], error: RunError) -> RunError:
     """What the deaths were and where; the advice is that of the last one."""
     furthest = max(attempt.last_step for attempt in deaths)
-    each = " ".join(f"Attempt {attempt.number}: {attempt.reason}." for attempt in deaths)
+    each = " ".join(f"{_numbers(alike)}: {reason}." for reason, alike in _by_reason(deaths).items())
     return RunError(
         "crash_loop",
         f"It died {len(deaths)} times without getting beyond step {furthest}",
@@ -83,9 +83,16 @@ def _crash_loop(deaths: list[Attempt], error: RunError) -> RunError:
     )
 
 
+def _by_reason(attempts: list[Attempt]) -> dict[str, list[Attempt]]:
+    """In the order in which each reason first came."""
+    reasons = dict.fromkeys(attempt.reason for attempt in attempts)
+    return {reason: [attempt for attempt in attempts if attempt.reason == reason] for reason in reasons}
+
+
 def _numbers(attempts: list[Attempt]) -> str:
+    """`Attempt 2`, `Attempts 1, 2 and 4`."""
     *most, last = [str(attempt.number) for attempt in attempts]
-    return f"{', '.join(most)} and {last}"
+    return f"Attempts {', '.join(most)} and {last}" if most else f"Attempt {last}"
 
 
 def _halved(training: TrainingConfig) -> str:

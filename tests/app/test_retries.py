@@ -77,8 +77,7 @@ def test_three_deaths_that_get_no_further_are_a_crash_loop_that_names_them(datab
     assert error == {
         "code": "crash_loop",
         "title": "It died 3 times without getting beyond step 4",
-        "detail": "Attempt 1: It was killed. Attempt 2: It crashed with SIGSEGV. Attempt 3: It was killed. "
-        "By a signal.",
+        "detail": "Attempts 1 and 3: It was killed. Attempt 2: It crashed with SIGSEGV. By a signal.",
         "hint": "Close other programs.",
     }
     assert [(a.cause, a.died) for a in attempts(database)] == [("killed", True), ("crashed", True), ("killed", True)]

@@ -7,7 +7,6 @@ from app.models import Run
 from app.run_state import stage, tries_again_in
 from app.status import RunStatus
 
-
 LONG = lease(1_000_000)  # made when the tests are collected
 
 

@@ -2,8 +2,12 @@
 
 import re
 
+from sqlalchemy import select
+from sqlmodel import col, delete
+
 from app import waiting
 from app.db import Database
+from app.leases import lease
 from app.models import Run, Worker
 from app.status import RunStatus
 from tests.web.pages.conftest import Browser
@@ -32,6 +36,19 @@ def test_a_worker_without_a_sign_of_life_is_gone(browser: Browser, records: Data
     page = browser.open("/queue")
     assert "gone: no sign of life" in page
     assert "0 workers at work or ready" in page
+
+
+def test_a_queue_of_runs_in_a_pause_waits_for_no_worker(browser: Browser, records: Database) -> None:
+    due = lease(600)
+    with records.writing() as session:
+        session.execute(delete(Run).where(col(Run.status) == RunStatus.RUNNING))
+        first, second = session.scalars(select(Run).where(col(Run.status) == RunStatus.QUEUED)).all()
+        first.not_before_boot, first.not_before = due.boot, due.until
+        session.commit()
+        assert "starts as soon as a worker is there" in browser.open("/queue")
+        second.not_before_boot, second.not_before = due.boot, due.until
+        session.commit()
+    assert "starts when its pause is over" in browser.open("/queue")
 
 
 def test_a_run_is_moved_up(browser: Browser, records: Database) -> None:
