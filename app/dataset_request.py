@@ -13,6 +13,7 @@ from app.errors import Invalid
 FIELDS = frozenset({"name", "format", "columns", "bad_rows", "path"})
 BAD_ROWS = ("reject", "skip")
 NAME_LENGTH = 200
+COLUMN_LENGTH = 500  # they are given to the child process, whose command line is bounded
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def _columns(text: str) -> dict[str, str]:
         part = name if name in NAMES else PART_OF.get(name)
         if part is None:
             raise Invalid.one("columns", f"{name[:40]!r} is no part of a row; the parts are {', '.join(NAMES)}")
+        if len(column) > COLUMN_LENGTH:
+            raise Invalid.one("columns", f"The {part}'s column has a name of more than {COLUMN_LENGTH} characters")
         if part in columns:
             raise Invalid.one("columns", f"{name[:40]!r} states the {part} a second time")
         if column.strip():

@@ -8,7 +8,9 @@ from tests.chaos.trials import (
     damaged,
     disk_full,
     endings,
+    fuzz,
     killed,
+    large_upload,
     locked,
     once,
     power,
@@ -44,4 +46,7 @@ PROMISES = (
     Promise("disk_full", "A full disk does no harm", 5, 250, disk_full.opened),
     Promise("power", "After a power cut it opens and goes on", 3, 200, power.opened),
     Promise("endings", "Every ending of a training process has the right name", 11, 220, endings.opened),
+    # The quick shares of these two are tests/web/fuzz and tests/web/test_large_uploads.py.
+    Promise("fuzz", "No request makes the web fail, and each answer is as documented", 0, 50, fuzz.opened),
+    Promise("large_upload", "1 GB is uploaded with 64 MB of memory in the web", 0, 4, large_upload.opened),
 )

@@ -8,6 +8,7 @@ from fastapi.concurrency import contextmanager_in_threadpool
 from app import appended, dataset_rows, datasets
 from app.dataset_import.formats import FORMATS
 from app.dataset_request import BAD_ROWS
+from app.db import MAX_ID
 from app.listing import DEFAULT_LIMIT
 from app.web import uploads
 from app.web.api.bodies import Append
@@ -96,7 +97,7 @@ def rows(
     settings: SettingsDep,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-    offset: Annotated[int, Query(ge=0, description="Start at this row, where no cursor is given.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_ID, description="Start at this row, where no cursor is given.")] = 0,
     search: Annotated[str, Query(max_length=200, description="Only rows with this text, in any case.")] = "",
 ) -> dict[str, Any]:
     """Rows as stored, in file order. `total` counts all rows of the data set, also in a search; a page of a search may

@@ -22,7 +22,7 @@ def metrics(
     session: Reading,
     name: Annotated[list[str] | None, Query(description="Repeated, or with commas; all of them unless told.")] = None,
     max_points: Annotated[int, Query(ge=10, le=series.MOST_POINTS)] = series.DEFAULT_POINTS,
-    after: Annotated[int, Query(ge=-1, description="Only points of later steps.")] = -1,
+    after: Annotated[int, Query(ge=-1, le=MAX_ID, description="Only points of later steps.")] = -1,
 ) -> dict[str, Any]:
     get_run(session, run_id)
     names = [part.strip() for text in name or [] for part in text.split(",") if part.strip()]

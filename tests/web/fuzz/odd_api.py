@@ -70,7 +70,7 @@ class Request:
         return answer
 
 
-def requests(document: Mapping[str, Any], random: Random) -> Request:
+def odd_request(document: Mapping[str, Any], random: Random) -> Request:
     """One of them; which operation, and what is odd about it, comes from `random`."""
     path, calls = random.choice(sorted(document["paths"].items()))
     method, call = random.choice(sorted(calls.items()))
