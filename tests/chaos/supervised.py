@@ -56,4 +56,6 @@ class Supervised(House):
         """Stop the whole thing; how long it took until nothing of it was left."""
         assert self.up
         self.up.send_signal(number)
-        return until(lambda: not self.processes(), 60, f"after {number.name} something of `tuneboard up` lives")
+        took = until(lambda: not self.processes(), 60, f"after {number.name} something of `tuneboard up` lives")
+        self.up.wait()
+        return took
