@@ -28,11 +28,13 @@ from transformers import Trainer, TrainingArguments  # noqa: E402
 from app.run_config import RunConfig  # noqa: E402
 from app.settings import SAMPLES  # noqa: E402
 from worker.finetune.adapter import attach  # noqa: E402
+from worker.finetune.artifacts import Curves  # noqa: E402
 from worker.finetune.batches import Plan, make_plan, pad  # noqa: E402
 from worker.finetune.learner import Learner  # noqa: E402
 from worker.finetune.memory import measured  # noqa: E402
 from worker.finetune.preparing import Prepared, prepare  # noqa: E402
 from worker.finetune.reporter import Silent  # noqa: E402
+from worker.finetune.running import Told  # noqa: E402
 from worker.finetune.training import Training, train  # noqa: E402
 
 Seconds = tuple[float, float]  # by the clock on the wall, and of CPU
@@ -69,9 +71,10 @@ def ours(options: argparse.Namespace) -> Seconds:
     plan = make_plan([len(e) for e in job.train], training)
     learner = Learner(attach(job.base.model, job.config), training, job.base.dtype, plan.total_steps)
     with tempfile.TemporaryDirectory() as folder, measured(job.base.device) as memory:
+        points = Told(Curves(Path(folder) / "metrics.jsonl", keep=0), Silent())
         run = Training(
             learner=learner, examples=job.train, plan=plan, config=training, pad_id=job.decoding.pad_id,
-            checkpoints=Path(folder), settings="", memory=memory, reporter=Silent(), points=lambda *_: None,
+            checkpoints=Path(folder), identity="", memory=memory, reporter=Silent(), points=points,
             evaluate=lambda _: None,
         )  # fmt: skip
         return timed(lambda: train(run))

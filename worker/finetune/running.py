@@ -39,7 +39,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """Points on their way: first into the file, then to whoever listens."""
 
     curves: Curves
@@ -59,7 +59,7 @@ def train_adapter(
     *,
     output_dir: Path,
     resume: bool,
-    batch_divisor: int,
+    batch_divisor: int = 1,
     clock: Clock,
     reporter: Reporter,
 ) -> Training:
@@ -72,7 +72,7 @@ def train_adapter(
     state = _checkpoint(folder, job, reporter) if resume else None
     if state is None:
         checkpoint.discard(folder)
-    points = _Told(Curves(output_dir / "metrics.jsonl", keep=state["points"] if state else 0), reporter)
+    points = Told(Curves(output_dir / "metrics.jsonl", keep=state["points"] if state else 0), reporter)
     with measured(model.device) as memory:
         run = _training(job, model, folder, points, memory, clock, reporter, batch_divisor)
         if state is not None:
