@@ -1,6 +1,6 @@
 """kill -9 of the worker, its child or both, at any moment of a run from its start to its end.
 
-What died is started again by `tuneboard up`. One run in ten trains for real.
+What died is started again by `tuneboard up`. From the tenth on, one run in ten trains for real.
 """
 
 import time
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 
-from app.status import ENDED
+from app.status import ENDED, STAGES
 from tests.chaos import invariants
-from tests.chaos.house import PLAN, until
+from tests.chaos.house import PLAN, House, until
 from tests.chaos.supervised import Supervised
 from tests.chaos.trial import Outcome, Seed, Trial
 
@@ -20,8 +20,8 @@ PROMISED_SECONDS = 60.0
 VICTIMS = ("child", "worker", "both")
 REAL_EVERY = 10
 SHORT = {"training": {"num_train_epochs": 6}, "evaluation": {"max_new_tokens": 8}}
-# How long a run lasts, about: a little more, so that some are met in their very last moments.
-LASTS, REAL_LASTS = 4.5, 12.0
+# How long a run of the stand-in lasts, about: a little more, so that some are met in their very last moments.
+LASTS = 4.5
 
 
 @contextmanager
@@ -31,11 +31,9 @@ def opened(folder: Path) -> Iterator[Trial]:
 
 
 def _trial(house: Supervised, seed: Seed) -> Outcome:
-    real, victim = seed.number % REAL_EVERY == 2, seed.choice(VICTIMS)
-    moment = seed.uniform(0, REAL_LASTS if real else LASTS)
+    victim, real = seed.choice(VICTIMS), seed.number > 0 and seed.number % REAL_EVERY == 0
     run_id = house.launch(SHORT, real=real)
-    house.wait(run_id, lambda run: run["status"] != "queued")
-    time.sleep(moment)
+    moment = wait_for_a_moment(house, run_id, seed)
     run, died = house.run(run_id), time.monotonic()
     _kill(house, victim)
     until(lambda: _went_on(house, run_id, run["attempt"]), 3 * PROMISED_SECONDS, f"run {run_id} did not go on")
@@ -44,11 +42,19 @@ def _trial(house: Supervised, seed: Seed) -> Outcome:
     if (ended := house.run(run_id))["status"] != "completed":
         violations.append(f"run {run_id} is {ended['status']}: {ended['error']}")
     where = f"stage {run['stage']}, step {run['progress']['step']}"
-    return Outcome(
-        violations,
-        recovery,
-        f"{'real ' if real else ''}run {run_id}: kill -9 of {victim} after {moment:.2f} s, {where}",
-    )
+    note = f"{'real ' if real else ''}run {run_id}: kill -9 of {victim} {moment}, {where}"
+    return Outcome(violations, recovery, note)
+
+
+def wait_for_a_moment(house: House, run_id: int, seed: Seed) -> str:
+    """Any time from a run's claim to its end; of a real run, whose stages last as they like, in any of its stages."""
+    stage, pause = "preparing", seed.uniform(0, LASTS)
+    if house.acknowledged[run_id] is None:
+        stage, pause = seed.choice(STAGES), seed.uniform(0, 1.5)
+    later = (*STAGES[STAGES.index(stage) :], None)
+    house.wait(run_id, lambda run: run["status"] != "queued" and run["stage"] in later, 180)
+    time.sleep(pause)
+    return f"{pause:.2f} s after the beginning of its {stage}"
 
 
 def _kill(house: Supervised, victim: str) -> None:
