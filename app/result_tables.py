@@ -6,6 +6,7 @@ Pure: text in, one StatedRun a line out. Only what was stated is there; an empty
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -249,7 +250,7 @@ def _checked(lines: list[list[str]]) -> Table:
     if not lines:
         raise Invalid.one("file", "no table was found in it")
     head = [cell.strip() for cell in lines[0]]
-    if twice := {column for column in head if head.count(column) > 1}:
+    if twice := {column for column, number in Counter(head).items() if number > 1}:
         raise Invalid.one("file", f"two columns have the same name: {', '.join(sorted(twice)) or 'none'}")
     wide = [i for i, line in enumerate(lines[1:], 1) if len(line) > len(head)]
     if wide:

@@ -2,7 +2,8 @@
 
     formats       which format a file has; opens it as a stream of records
     json_files    JSON Lines and JSON arrays, decoded piece by piece
-    tables        CSV, TSV and Parquet
+    tables        CSV and TSV
+    parquet_files Parquet, bounded in what it may unpack to
     records       what a reader hands on: one record with its place in the file, or what is wrong with it
     shapes        a record, in any of the shapes that people use, becomes an app.rows.Row
     conversations the turns of a conversation, under either of their two spellings

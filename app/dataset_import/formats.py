@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from app.dataset_import import json_files, tables
+from app.dataset_import import json_files, parquet_files, tables
 from app.dataset_import.records import Record, Unreadable
 from app.errors import Invalid, WrongMediaType
 
@@ -39,7 +39,7 @@ def choose(filename: str, stated: str | None) -> str:
 def read(path: Path, format: str) -> Iterator[Record]:
     """The records of a file; raises Unreadable where it cannot be read on."""
     if format == "parquet":
-        yield from tables.read_parquet(path)
+        yield from parquet_files.read_parquet(path)
         return
     with path.open("rb") as file:
         _check_text(file)

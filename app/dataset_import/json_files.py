@@ -5,7 +5,9 @@ Text is decoded with `surrogateescape`, so that a byte that is not UTF-8 spoils 
 
 import codecs
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -23,8 +25,7 @@ class _Refused(ValueError):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
         raise _Refused(f'has the key "{twice[:40]}" twice')
     return values
 
@@ -33,8 +34,22 @@ def _no_number(name: str) -> Any:
     raise _Refused(f"has {name}, a value that JSON does not have")
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
-_lenient = json.JSONDecoder()
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:
+        raise _Refused(f"has a number of {len(digits):,} digits") from None
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise _Refused(f"has {digits[:40]}, a number that is too large")
+    return value
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number, parse_int=_whole, parse_float=_finite)
+_lenient = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 def parse(text: str) -> Any:
@@ -165,7 +180,7 @@ class _Window:
 
     def _broken(self, error: Exception) -> Unreadable:
         position = error.pos if isinstance(error, json.JSONDecodeError) else self._at
-        message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        message = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deeply"
         line = self.line + self._text.count("\n", self._at, position)
         if position >= len(self._text.rstrip()) or message.startswith("Unterminated string"):
             return Unreadable(f"Line {line}: the array is not closed; the file seems to be cut off")

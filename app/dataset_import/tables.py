@@ -1,17 +1,12 @@
-"""CSV, TSV and Parquet as records."""
+"""CSV and TSV as records."""
 
 import csv
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from app.dataset_import.json_files import lines
 from app.dataset_import.records import MAX_ROW_BYTES, TOO_LONG, Record, Unreadable
-
-PARQUET_BATCH = 128  # rows decoded at a time
-NO_PARQUET = (
-    "Reading Parquet needs pyarrow, which is not installed here: install tuneboard[worker], or save the file as JSONL"
-)
 
 
 def read_delimited(file: BinaryIO, delimiter: str | None) -> Iterator[Record]:
@@ -31,7 +26,7 @@ def read_delimited(file: BinaryIO, delimiter: str | None) -> Iterator[Record]:
         except csv.Error as error:
             if "unexpected end" in str(error):
                 raise Unreadable(f"{place}: a quoted field is not closed before the end of the file") from None
-            yield Record(place, error=f"is not valid CSV: {error}")
+            yield Record(place, error=f"is not valid CSV: {_said(error)}")
             continue
         if cells is None:
             return
@@ -43,12 +38,21 @@ def _header(reader: Any) -> list[str]:
     try:
         header = [name.strip() for name in next((cells for cells in reader if any(cells)), [])]
     except csv.Error as error:
-        raise Unreadable(f"Line 1: the header is not valid CSV: {error}") from None
+        raise Unreadable(f"Line 1: the header is not valid CSV: {_said(error)}") from None
     if not header:
         raise Unreadable("The file has no header: its first line must name the columns")
-    if twice := [name for name in header if name and header.count(name) > 1]:
-        raise Unreadable(f'Line 1: the column "{twice[0]}" occurs twice in the header')
+    if twice := repeated(header):
+        raise Unreadable(f'Line 1: the column "{twice[:40]}" occurs twice in the header')
     return header
+
+
+def _said(error: csv.Error) -> str:
+    return str(error).replace("\t", "tab").partition(" - ")[0]  # what follows is advice for programmers
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """A name that comes more than once."""
+    return next((name for name, number in Counter(names).items() if name and number > 1), None)
 
 
 def _cells_record(place: str, header: list[str], cells: list[str]) -> Record:
@@ -74,20 +78,3 @@ class _Feed:
         if line is None or self.row_size > MAX_ROW_BYTES:
             raise Unreadable(f"Line {self.number}: a row {TOO_LONG}; is a quote not closed?")
         return line
-
-
-def read_parquet(path: Path) -> Iterator[Record]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise Unreadable(NO_PARQUET) from None
-    number = 0
-    try:
-        with parquet.ParquetFile(path, buffer_size=1 << 20) as file:
-            for batch in file.iter_batches(batch_size=PARQUET_BATCH):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield Record(f"Row {number}", values)
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"The Parquet file cannot be read after row {number}: {error}") from None

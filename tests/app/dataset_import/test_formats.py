@@ -92,7 +92,8 @@ def test_without_pyarrow_parquet_is_refused_with_the_way_out(refuser: Any, monke
         (b'{"instruction": {"x": 1}, "response": "b"}', 'Line 2 has a dict in "instruction"'),
         (b'{"instruction": "a"}', "Line 2 has no column for the response"),
         (b"[" * 100_000, "Line 2 is nested too deeply"),
-        (b'{"instruction": ' + b"9" * 5000 + b', "response": "b"}', "Line 2 Exceeds the limit"),
+        (b'{"instruction": ' + b"9" * 5000 + b', "response": "b"}', "Line 2 has a number of 5,000 digits"),
+        (b'{"instruction": "a", "response": 1e999}', "Line 2 has 1e999, a number that is too large"),
     ],
 )
 def test_a_bad_line_is_named_with_its_reason_or_left_out(importer: Any, refuser: Any, line: bytes, reason: str) -> None:
