@@ -22,6 +22,7 @@ class Web:
     pid: int
     address: str
     log: Path
+    data_dir: Path
 
     @property
     def host(self) -> tuple[str, int]:
@@ -55,7 +56,7 @@ def web(data_dir: Path, log: Path, environment: Mapping[str, str] | None = None)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(address, process)
-        yield Web(process.pid, address, log)
+        yield Web(process.pid, address, log, data_dir)
     finally:
         process.terminate()
         process.wait(20)
