@@ -254,7 +254,7 @@ def _in_a_run(house: House, whole: list[float | None], seed: Seed) -> Outcome:
     child.wait()
     killed, step = time.monotonic(), _newest(folder)
     note = _damage(seed.choice((truncated, flipped, zeroed, missing, other_text)), folder, step, seed)
-    house.wait(run_id, lambda run: run["attempt"] > 1 and run["stage"] == "training", 120)
+    house.wait(run_id, lambda run: run["attempt"] > 1 and run["stage"] != "preparing", 120)  # or it is over already
     recovery = time.monotonic() - killed
     violations = [*house.wait_all(), *invariants.check(house)]
     run = house.run(run_id)
