@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options().parse_args(arguments)
     promises = [promise for promise in PROMISES if not options.only or promise.name in options.only]
     if not options.report:
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
         try:
             if options.seed is None:
                 _in_turn(promises, time.monotonic() + 60 * options.minutes)
@@ -46,7 +46,7 @@ def _options() -> argparse.ArgumentParser:
     return parser
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
