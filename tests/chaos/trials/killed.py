@@ -22,6 +22,7 @@ REAL_EVERY = 10
 SHORT = {"training": {"num_train_epochs": 6}, "evaluation": {"max_new_tokens": 8}}
 # How long a run of the stand-in lasts, about: a little more, so that some are met in their very last moments.
 LASTS = 4.5
+MOMENTS = (("preparing", LASTS), ("preparing", LASTS), ("preparing", LASTS), ("preparing", 0.3), ("saving", 0.15))
 
 
 @contextmanager
@@ -47,12 +48,22 @@ def _trial(house: Supervised, seed: Seed) -> Outcome:
 
 
 def wait_for_a_moment(house: House, run_id: int, seed: Seed) -> str:
-    """Any time from a run's claim to its end; of a real run, whose stages last as they like, in any of its stages."""
-    stage, pause = "preparing", seed.uniform(0, LASTS)
+    """Any time from a run's claim to its end, its first and last moments more often than they last.
+
+    Of a real run, whose stages take as long as they like: any of its stages.
+    """
     if house.acknowledged[run_id] is None:
         stage, pause = seed.choice(STAGES), seed.uniform(0, 1.5)
+    else:
+        stage, longest = seed.choice(MOMENTS)
+        pause = seed.uniform(0, longest)
     later = (*STAGES[STAGES.index(stage) :], None)
-    house.wait(run_id, lambda run: run["status"] != "queued" and run["stage"] in later, 180)
+    artifacts = house.settings.run_dir(run_id) / "artifacts"
+    house.wait(
+        run_id,
+        lambda run: run["status"] != "queued" and (run["stage"] in later or (stage == "saving" and artifacts.exists())),
+        180,
+    )
     time.sleep(pause)
     return f"{pause:.2f} s after the beginning of its {stage}"
 
