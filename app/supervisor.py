@@ -18,7 +18,8 @@ from typing import IO
 from app.processes import kill_session, spawn, terminal_watch, try_lock
 
 TICK_SECONDS = 0.1
-GRACE_SECONDS = 8.0
+# Longer than a worker gives its training to write a checkpoint.
+GRACE_SECONDS = 13.0
 FIRST_DELAY, LONGEST_DELAY = 1.0, 10.0
 # A part that lived this long was well: its next death is a new story, with a short wait.
 STEADY_SECONDS = 30.0

@@ -19,8 +19,6 @@ from pydantic import ValidationError
 
 from worker.protocol import Event, Log, parse_event
 
-# After SIGTERM a child has this long to write a checkpoint.
-GRACE_SECONDS = 3.0
 CHUNK = 65_536
 PIPE_BYTES = 1 << 20
 SECRET = re.compile(r"^TUNEBOARD_|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY|PRIVATE_KEY")
@@ -101,10 +99,10 @@ class Child:
         """None while it runs; negative: the number of the signal that ended it."""
         return self.process.poll()
 
-    def stop(self) -> None:
-        """Ask it to end; called again after the grace period, kill it."""
+    def stop(self, grace: float) -> None:
+        """Ask it to end; called again after so many seconds, kill it."""
         if self._deadline is None:
-            self._deadline = time.monotonic() + GRACE_SECONDS
+            self._deadline = time.monotonic() + grace
             self.process.terminate()
         elif time.monotonic() > self._deadline:
             self.kill()

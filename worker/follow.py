@@ -18,6 +18,9 @@ from worker.verdict import Stop, Verdict, judge
 POLL_SECONDS = 0.2
 # A turn that took longer than this says that the worker itself stood still, and nothing about its child.
 LONGEST_TURN_SECONDS = 5.0
+# From SIGTERM to SIGKILL. Whoever cancels wants the machine back; whoever stops the worker wants the progress kept, and
+# a large batch has to end before its checkpoint can be written. The supervisor waits longer (app.supervisor).
+CANCEL_SECONDS, SHUTDOWN_SECONDS = 3.0, 10.0
 
 
 def follow(
@@ -46,7 +49,7 @@ def follow(
             recorder.flush_when_due()
             stop = stop or _asked_to_stop(context, claim)
             if stop:
-                child.stop()
+                child.stop(SHUTDOWN_SECONDS if stop is Stop.SHUTDOWN else CANCEL_SECONDS)
             elif quiet.seconds(heard=bool(events)) > (silence or math.inf):
                 stop = Stop.SILENCE
                 child.kill()

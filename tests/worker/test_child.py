@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from worker import child
 from worker.child import Child, download_environment, training_environment
 from worker.protocol import Event, Log
 
@@ -77,8 +76,7 @@ def test_a_signal_is_a_negative_exit_code(start) -> None:
     assert child.exit_code == -signal.SIGKILL
 
 
-def test_stop_asks_first_and_kills_after_the_grace(start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "GRACE_SECONDS", 0.5)
+def test_stop_asks_first_and_kills_after_the_grace(start) -> None:
     stubborn = start(
         "import signal; signal.signal(signal.SIGTERM, lambda *_: print('asked', flush=True))\n"
         'os.write(fd, b\'{"event":"log","message":"ready"}\\n\')\n'
@@ -88,7 +86,7 @@ def test_stop_asks_first_and_kills_after_the_grace(start, monkeypatch: pytest.Mo
         pass
     began = time.monotonic()
     while stubborn.exit_code is None:
-        stubborn.stop()
+        stubborn.stop(0.5)
         time.sleep(0.02)
     assert stubborn.exit_code == -signal.SIGKILL
     assert time.monotonic() - began >= 0.5

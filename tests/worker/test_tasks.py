@@ -359,6 +359,16 @@ def test_a_stopped_worker_queues_its_run_again_without_a_death(
     assert list(series(database, run_id, "train/loss").values()) == fake.losses(100)
 
 
+def test_a_stopped_worker_waits_for_a_batch_that_takes_longer_than_a_cancel_would(
+    context: Context, launch: Launch, run_of: RunOf
+) -> None:
+    run_id = launch(steps=2, step_seconds=follow.CANCEL_SECONDS + 1.5)
+    with at_work(context):
+        wait_for(lambda: run_of(run_id).stage == "training")
+        context.stopping.set()
+    assert (run_of(run_id).status, run_of(run_id).step) == ("queued", 1)
+
+
 def test_a_cancel_of_a_run_whose_worker_stops_is_not_forgotten(
     context: Context, launch: Launch, run_of: RunOf, database: Database
 ) -> None:
