@@ -158,6 +158,25 @@ class House:
         """Send the signal and, where it ends a process, wait for that."""
         end(self.workers[index], number)
 
+    def hold_worker(self, index: int = 0) -> None:
+        """SIGSTOP, at a moment when it has not locked the database: else nobody could write until it goes on."""
+        while True:
+            self.kill_worker(index, signal.SIGSTOP)
+            if self._can_be_written():
+                return
+            self.kill_worker(index, signal.SIGCONT)
+            time.sleep(0.05)
+
+    def _can_be_written(self) -> bool:
+        with self.connection() as connection:
+            connection.execute("PRAGMA busy_timeout=500")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            connection.rollback()
+            return True
+
     def child(self, worker: int = 0) -> psutil.Process | None:
         """The training process of a worker."""
         process = self.workers[worker]

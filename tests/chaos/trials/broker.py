@@ -48,7 +48,7 @@ def _trial(house: House, seed: Seed) -> Outcome:
 
 def _lose_a_message(house: House) -> int:
     """Empty the broker while nobody can have taken a wake-up from it."""
-    house.kill_worker(0, signal.SIGSTOP)
+    house.hold_worker()
     run_id = house.launch(steps=SHORT)
     with Redis(unix_socket_path=str(house.settings.broker_socket)) as client:
         client.flushall()

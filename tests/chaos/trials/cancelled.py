@@ -34,7 +34,7 @@ def _trial(house: House, seed: Seed) -> Outcome:
     time.sleep(moment)
     index = house.holder(run_id)
     if index is not None and case == "worker stands still":
-        house.kill_worker(index, signal.SIGSTOP)
+        house.hold_worker(index)
     if index is not None and case == "worker was killed":
         house.kill_worker(index)
     violations, took, note = _cancel(house, run_id)
