@@ -48,7 +48,7 @@ lock: .venv/.test
 	@rm constraints.new
 
 clean:
-	rm -rf .venv node_modules app/static/vendor *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv node_modules app/static/vendor *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.python:

@@ -37,7 +37,12 @@ class _Seen:
     def refuse(self, field: str, message: str) -> None:
         self.bad += 1
         if len(self.errors) < SHOWN_ERRORS:
-            self.errors.append(FieldError(field, message))
+            self.errors.append(FieldError(field, _shown(message)))
+
+
+def _shown(message: str) -> str:
+    """Names out of the file stand in it, and may be made of anything."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in message)
 
 
 def run(source: Path, folder: Path, *, format: str, columns: Mapping[str, str], skip: bool) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from app.dataset_child import MODULE
 from app.rows import ROWS_FILE, read_rows
 from tests.app.dataset_import.malformed import KINDS, File, files
 
+# They are tried where the first test begins; a busy machine may take long over them.
+pytestmark = pytest.mark.timeout(1800)
+
 FILES = 300
 PROMISED_SECONDS = 2.0  # of one processor: others may be busy on this machine
 MOST_BYTES = 300_000_000
