@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from app.artifacts import FOLDER, MANIFEST
+from app.disk import sync
 from app.logs import LOG_FILE
 
 MEDIA_TYPES = {
@@ -19,7 +19,10 @@ MEDIA_TYPES = {
 
 
 def publish(run_dir: Path) -> None:
-    """Add the log; the manifest comes last and by rename, so that what it lists is there."""
+    """Add the log; the manifest comes last and by rename, so that what it lists is there.
+
+    All of it is synced: the row of a completed run must never outlast its files, whatever happens to the machine.
+    """
     folder = run_dir / FOLDER
     shutil.copyfile(run_dir / LOG_FILE, folder / LOG_FILE)
     items = [_item(path) for path in sorted(folder.iterdir()) if path.suffix in MEDIA_TYPES and path.name != MANIFEST]
@@ -27,20 +30,11 @@ def publish(run_dir: Path) -> None:
     try:
         unfinished.write_text(json.dumps(items, indent=1) + "\n", encoding="utf-8")
         for path in (*(folder / item["name"] for item in items), unfinished):
-            _to_disk(path)
+            sync(path)
         unfinished.replace(folder / MANIFEST)
-        _to_disk(folder)
+        sync(folder)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    """The row of a completed run must never outlast its files, whatever happens to the machine."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _item(path: Path) -> dict[str, Any]:
