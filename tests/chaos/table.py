@@ -19,7 +19,8 @@ def table(promises: Sequence[Promise], entries: Iterable[Entry]) -> str:
 def _row(promise: Promise, entries: list[Entry]) -> str:
     trials = list({entry.seed: entry for entry in entries if not entry.mistake}.values())
     broken = sum(bool(entry.violations) for entry in trials)
-    cells = (promise.sentence, _number(len(trials)), _number(promise.full), str(broken), _bound(len(trials), broken))
+    promised = f"`{promise.name}` {promise.sentence}"
+    cells = (promised, _number(len(trials)), _number(promise.full), str(broken), _bound(len(trials), broken))
     return f"| {' | '.join(cells)} | {_slowest(trials)} |"
 
 
