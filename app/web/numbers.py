@@ -40,6 +40,13 @@ def signed(value: Number, decimals: int = 0) -> str:
     return sign + number(abs(value), decimals)
 
 
+def difference(value: Number, decimals: int, *, is_real: bool) -> str:
+    """A difference; one that is real does not vanish in the decimals shown, but gets enough of them: "−0.04"."""
+    if value and math.isfinite(value) and is_real and round(value, decimals) == 0:
+        decimals = -math.floor(math.log10(abs(value)))
+    return signed(value, decimals)
+
+
 def metric(value: Number, short: str) -> str:
     """A value of the metric with its own number of decimals; one that they would make 0 is written 1.2e-5."""
     decimals = BY_SHORT[short].decimals

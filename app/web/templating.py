@@ -18,6 +18,7 @@ STATIC = ROOT / "app" / "static"
 FILTERS = (
     numbers.number,
     numbers.signed,
+    numbers.difference,
     numbers.metric,
     numbers.change,
     numbers.share,

@@ -22,6 +22,20 @@ def test_a_difference_has_its_sign(value: float | None, text: str) -> None:
     assert numbers.signed(value, 1) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "is_real", "text"),
+    [
+        (-0.04, True, "−0.04"),
+        (0.0031, True, "+0.003"),
+        (-0.04, False, "±0.0"),
+        (0.96, True, "+1.0"),
+        (0.0, True, "±0.0"),
+    ],
+)
+def test_a_difference_that_is_real_does_not_vanish(value: float, is_real: bool, text: str) -> None:
+    assert numbers.difference(value, 1, is_real=is_real) == text
+
+
 def test_a_metric_has_the_decimals_of_the_catalogue() -> None:
     assert numbers.metric(17.849, "perplexity") == "17.8"
     assert numbers.metric(0.4449, "bleu") == "0.44"
