@@ -13,6 +13,7 @@ import warnings
 from typing import Any
 
 from celery import signals
+from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
 from sqlalchemy.exc import OperationalError
 
@@ -67,6 +68,7 @@ def _work(context: Context) -> int:
 
     signals.worker_shutting_down.connect(stop)
     signals.worker_ready.connect(_hang_up_is_terminate)
+    signals.worker_ready.connect(_hush)
     # What is left out speaks to other Celery workers; ours meet in the database.
     worker = context.celery.Worker(
         hostname=context.name,
@@ -86,6 +88,14 @@ def _work(context: Context) -> int:
 def _hang_up_is_terminate(**_: Any) -> None:
     """A closed terminal ends the worker as SIGTERM does; Celery would start it anew in the background."""
     signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+
+
+def _hush(**_: Any) -> None:
+    """At each loss of the broker Celery tells of a default that will change, about work in messages: ours have none.
+
+    It asks for its own warnings when it starts, so only now can they be had to stop.
+    """
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 
 def _wait_for_schema(context: Context) -> None:
