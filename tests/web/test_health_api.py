@@ -6,6 +6,7 @@ import sys
 import time
 from collections import namedtuple
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -100,7 +101,9 @@ def test_a_database_that_somebody_has_locked_is_named_with_its_holder(
         other.kill()
     assert answer.status_code == 503
     down = {name: part["state"] for name, part in answer.json()["parts"].items() if not part["up"]}
-    assert down == {"database": f"cannot be written: database is locked by process {other.pid} (python)"}
+    assert down == {
+        "database": f"cannot be written: database is locked by process {other.pid} ({Path(sys.executable).name})"
+    }
     assert client.get("/readyz").status_code == 200
 
 
