@@ -15,7 +15,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
-from app.settings import ROOT
+from app.db import Database
+from app.settings import ROOT, Settings
+from tests.launchable import write_dataset, write_model
 
 Open = Callable[..., Page]
 
@@ -72,6 +74,20 @@ def data_dir(seeded_folder: Path, tmp_path: Path) -> Path:
 def address(data_dir: Path) -> Iterator[str]:
     with serving(data_dir) as address:
         yield address
+
+
+@pytest.fixture
+def launch_address(settings: Settings, database: Database, tmp_path: Path) -> Iterator[str]:
+    """A server with something to launch from, and no broker."""
+    write_model(tmp_path / "models" / "tiny")
+    write_dataset(database, settings)
+    with serving(settings.data_dir, TUNEBOARD_MODEL_DIRS=str(tmp_path / "models")) as address:
+        yield address
+
+
+def field(name: str) -> str:
+    """The selector of a form's field: its name has dots."""
+    return f'[id="{name}"]'
 
 
 @pytest.fixture(scope="session")

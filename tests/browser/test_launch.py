@@ -1,8 +1,6 @@
 """A run launched in a browser: with errors first, with and without scripts."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,24 +8,9 @@ from sqlmodel import select
 
 from app.db import Database
 from app.models import Run
-from app.settings import Settings
-from tests.browser.conftest import Open, serving
-from tests.launchable import write_dataset, write_model
+from tests.browser.conftest import Open, field
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def address(settings: Settings, database: Database, tmp_path: Path) -> Iterator[str]:
-    """A server with something to launch from, and no broker."""
-    write_model(tmp_path / "models" / "tiny")
-    write_dataset(database, settings)
-    with serving(settings.data_dir, TUNEBOARD_MODEL_DIRS=str(tmp_path / "models")) as address:
-        yield address
-
-
-def field(name: str) -> str:
-    return f'[id="{name}"]'
 
 
 def fill(page: Page, **values: str) -> None:
@@ -42,9 +25,9 @@ def only_run(database: Database) -> Run:
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_errors_are_mended_in_place_and_the_run_is_launched(
-    address: str, database: Database, open_page: Open, javascript: bool
+    launch_address: str, database: Database, open_page: Open, javascript: bool
 ) -> None:
-    page = open_page(f"{address}/runs/new", javascript=javascript, missing_is_fine=True)
+    page = open_page(f"{launch_address}/runs/new", javascript=javascript, missing_is_fine=True)
     template = "Q: {{ instruction }}\n\nA: "
     page.click("#group-adapter-details > summary")
     page.click("#group-data-details > summary")
@@ -76,8 +59,8 @@ def test_errors_are_mended_in_place_and_the_run_is_launched(
     assert run.tags == ["a", "b"]
 
 
-def test_what_the_launch_means_is_said_as_it_is_typed(address: str, open_page: Open) -> None:
-    page = open_page(f"{address}/runs/new")
+def test_what_the_launch_means_is_said_as_it_is_typed(launch_address: str, open_page: Open) -> None:
+    page = open_page(f"{launch_address}/runs/new")
     panel = page.locator("#launch-facts")
     fill(page, **{"model.base_model": "tiny", "training.per_device_train_batch_size": "2", "lora.r": "4"})
     expect(panel).to_contain_text("2 × 4 = 8")
@@ -90,8 +73,8 @@ def test_what_the_launch_means_is_said_as_it_is_typed(address: str, open_page: O
     expect(page.locator(field("training.num_train_epochs"))).to_be_focused()
 
 
-def test_a_folded_group_says_what_is_in_it(address: str, open_page: Open) -> None:
-    page = open_page(f"{address}/runs/new")
+def test_a_folded_group_says_what_is_in_it(launch_address: str, open_page: Open) -> None:
+    page = open_page(f"{launch_address}/runs/new")
     line = page.locator("#group-training-details > summary")
     expect(line).to_contain_text("warm-up 0.03")
     expect(line).not_to_contain_text("max steps", use_inner_text=True)
@@ -102,8 +85,8 @@ def test_a_folded_group_says_what_is_in_it(address: str, open_page: Open) -> Non
     expect(line).to_contain_text("packing on")
 
 
-def test_a_clone_starts_from_the_same_settings(address: str, database: Database, open_page: Open) -> None:
-    page = open_page(f"{address}/runs/new?lora.r=32&model.base_model=tiny")
+def test_a_clone_starts_from_the_same_settings(launch_address: str, database: Database, open_page: Open) -> None:
+    page = open_page(f"{launch_address}/runs/new?lora.r=32&model.base_model=tiny")
     fill(page, experiment="First")
     page.keyboard.press("Control+Enter")
     page.click("text=Clone")

@@ -1,32 +1,14 @@
 """A study launched in a browser: fields varied with and without scripts, and the reference study in one action."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
 from app.db import Database
 from app.models import Run
-from app.settings import Settings
-from tests.browser.conftest import Open, serving
-from tests.launchable import write_dataset, write_model
+from tests.browser.conftest import Open, field
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def address(settings: Settings, database: Database, tmp_path: Path) -> Iterator[str]:
-    """A server with something to launch from, and no broker."""
-    write_model(tmp_path / "models" / "tiny")
-    write_dataset(database, settings)
-    with serving(settings.data_dir, TUNEBOARD_MODEL_DIRS=str(tmp_path / "models")) as address:
-        yield address
-
-
-def field(name: str) -> str:
-    return f'[id="{name}"]'
 
 
 def vary(page: Page, name: str, text: str) -> None:
@@ -41,9 +23,9 @@ def names(database: Database) -> list[str]:
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_varied_fields_are_mended_in_place_and_launched(
-    address: str, database: Database, open_page: Open, javascript: bool
+    launch_address: str, database: Database, open_page: Open, javascript: bool
 ) -> None:
-    page = open_page(f"{address}/runs/new", javascript=javascript, missing_is_fine=True)
+    page = open_page(f"{launch_address}/runs/new", javascript=javascript, missing_is_fine=True)
     page.fill(field("experiment"), "How wide?")
     page.fill(field("model.base_model"), "tiny")
     vary(page, "lora.r", "4, x")
@@ -68,8 +50,8 @@ def test_varied_fields_are_mended_in_place_and_launched(
     ]
 
 
-def test_the_switch_is_the_axis(address: str, open_page: Open) -> None:
-    page = open_page(f"{address}/runs/new?model.base_model=tiny")
+def test_the_switch_is_the_axis(launch_address: str, open_page: Open) -> None:
+    page = open_page(f"{launch_address}/runs/new?model.base_model=tiny")
     panel, values = page.locator("#launch-facts"), page.locator(field("axes.lora.r"))
     page.click('[data-vary="lora.r"] > summary')
     expect(values).to_be_focused()
@@ -85,9 +67,9 @@ def test_the_switch_is_the_axis(address: str, open_page: Open) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_reference_study_is_two_clicks_on_any_base(
-    address: str, database: Database, open_page: Open, width: int
+    launch_address: str, database: Database, open_page: Open, width: int
 ) -> None:
-    page = open_page(f"{address}/runs/new", width=width)
+    page = open_page(f"{launch_address}/runs/new", width=width)
     page.fill(field("model.base_model"), "tiny")
     page.click("summary:has-text('Preset')")
     page.click("a:has-text('Eight runs on your base and data')")
