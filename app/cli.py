@@ -13,9 +13,10 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from app import __version__, commands
+from app import __version__
 from app.errors import TuneboardError
 from app.settings import Settings
+from app.terminal import commands
 
 # Never an option: everybody on the machine can read a command line.
 ONLY_IN_ENVIRONMENT = frozenset({"token"})

@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import inspect, literal, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import snapshot
+from app.backups import snapshot
 from app.db import Database, file_of, opened
 from app.errors import Conflict
 from app.settings import ROOT, Settings

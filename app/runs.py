@@ -11,10 +11,11 @@ from typing import Any, Self
 from sqlalchemy import CursorResult, null, update
 from sqlmodel import Session, col, delete, func, select
 
-from app import folders, idempotency, launch_checks, run_state
+from app import folders, idempotency, run_state
 from app.db import iso, now
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.experiments import find_or_add
+from app.launch import launch_checks
 from app.models import Dataset, Experiment, Run
 from app.run_config import RunConfig
 from app.settings import Settings

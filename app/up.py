@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from app import broker, datasets, folders
+from app import broker, folders
 from app.address import listen, url
+from app.data import datasets
 from app.db import explained, file_of, opened
 from app.errors import Conflict, Unavailable
 from app.migrate import upgrade

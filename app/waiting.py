@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
+from app.board.run_filter import ITS_EXPERIMENT
 from app.errors import Conflict
 from app.models import Experiment, Run
-from app.run_filter import ITS_EXPERIMENT
 from app.status import RunStatus
 
 IN_ORDER = col(Run.queue_position), col(Run.id)

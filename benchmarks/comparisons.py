@@ -18,10 +18,10 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest
 
-from app import paired
-from app.rows import read_rows
+from app.data.rows import read_rows
 from app.settings import SAMPLES
-from app.significance import Difference
+from app.statistics import paired
+from app.statistics.significance import Difference
 from worker.finetune import scoring
 
 SYSTEMS, ROWS = 8, 250

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from app import paired
-from app.paired import Floats, Sample
-from app.significance import Difference
+from app.statistics import paired
+from app.statistics.paired import Floats, Sample
+from app.statistics.significance import Difference
 
 Counts = NDArray[np.int64]
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from app import migrate
-from app.dataset_import import importing
+from app.data.dataset_import import importing
 from app.db import Database, connect
 from app.models import Dataset
 from app.settings import Settings

@@ -4,10 +4,10 @@ import json
 import struct
 from pathlib import Path
 
-from app.dataset_import.store import Store
+from app.data.dataset_import.store import Store
+from app.data.rows import Row
 from app.db import Database
 from app.models import Dataset
-from app.rows import Row
 from app.settings import Settings
 
 LAYERS = {"embed_tokens": [100, 16], "q_proj": [16, 16], "v_proj": [8, 16], "lm_head": [100, 16]}

@@ -36,7 +36,7 @@ def readme_map() -> dict[str, set[str]]:
 
 
 MAP = readme_map()
-MAPPED = ["app/", "app/web/", "app/study/", "worker/", "worker/finetune/"]
+MAPPED = sorted(package for package in MAP if package.startswith(("app/", "worker/")) and MAP[package])
 
 
 def on_disk(package: str) -> set[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from app.data.rows import ROWS_FILE
 from app.errors import NotFound
 from app.models import Dataset, Run
-from app.rows import ROWS_FILE
 from app.run_config import RunConfig, parse
 from app.settings import Settings
 from worker.series import POINTS_FILE

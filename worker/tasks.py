@@ -12,9 +12,10 @@ from pathlib import Path
 from celery import Celery
 from sqlalchemy.exc import OperationalError
 
-from app import base_models, claims
+from app import claims
 from app.claims import Claim, ClaimLost
 from app.errors import Invalid, RunError, TuneboardError
+from app.launch import base_models
 from app.models import Run
 from app.processes import hold_lock
 from app.queue import WAKE

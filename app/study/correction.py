@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from app.metrics import COMPARED
-from app.significance import LEVEL, holm
+from app.statistics.significance import LEVEL, holm
 from app.study.findings import Aside, Finding
 from app.study.runs import Configuration
 

@@ -5,9 +5,9 @@ of rows (the same draws of rows for every run) and, where either side has two se
 have given. With one seed on each side that second part is unknown and not in the interval.
 """
 
-from app import differences
 from app.settings import Settings
-from app.significance import Difference, Interval
+from app.statistics import differences
+from app.statistics.significance import Difference, Interval
 from app.study.runs import Configuration
 
 

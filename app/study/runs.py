@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
 
-from app.comparable import comparable
+from app.board.comparable import comparable
 from app.metrics import BY_SHORT, Metric, is_better
 from app.study.overfitting import Losses
 

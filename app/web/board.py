@@ -10,15 +10,15 @@ from statistics import fmean
 from sqlmodel import Session
 
 from app import metrics, waiting
-from app.comparable import comparable
-from app.differences import compare
+from app.board.comparable import comparable
+from app.board.leaderboard import BaseRow, Group, Leaderboard, RankedRow
+from app.board.replicates import Replicates, replicates
 from app.experiments import baselines
-from app.leaderboard import BaseRow, Group, Leaderboard, RankedRow
 from app.metrics import Metric
 from app.models import Experiment, Run
-from app.replicates import Replicates, replicates
 from app.settings import Settings
-from app.significance import Interval
+from app.statistics.differences import compare
+from app.statistics.significance import Interval
 from app.status import ENDED, RunStatus
 from app.web import settings_view
 from app.web.numbers import TimeScale, number, signed

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from app.board.leaderboard import BEST_PERPLEXITY_FIRST
+from app.board.run_columns import column, parse_sort
+from app.board.run_filter import RunFilter, parse_filter
 from app.errors import Invalid
-from app.leaderboard import BEST_PERPLEXITY_FIRST
-from app.run_columns import column, parse_sort
-from app.run_filter import RunFilter, parse_filter
 
 CONFIGURATION = "configuration"
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from app import prompts
+from app.data import prompts
 from app.run_config import COMMON, LABELS, UNITS, fields, flatten, nest
 
 Kind = Literal["number", "choice", "switch", "text", "prose"]

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, func, select
 
 from app import experiments, series, waiting, workers
-from app.comparable import comparable
-from app.differences import intervals
-from app.leaderboard import Leaderboard, RankedRow
+from app.board.comparable import comparable
+from app.board.leaderboard import Leaderboard, RankedRow
 from app.metrics import BY_SHORT, is_better
 from app.models import Experiment, Run, RunValue, Worker
 from app.settings import Settings
-from app.significance import Interval
+from app.statistics.differences import intervals
+from app.statistics.significance import Interval
 from app.status import RunStatus
 from app.web import settings_view
 from app.web.settings_view import SettingCell

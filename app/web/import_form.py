@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app import import_request, result_tables
 from app.errors import FieldError, Invalid
-from app.import_request import PASTED, ImportRequest
+from app.importing import import_request, result_tables
+from app.importing.import_request import PASTED, ImportRequest
+from app.importing.result_tables import StatedTable
 from app.metrics import COMPARED
-from app.result_tables import StatedTable
 from app.run_config import LABELS
 from app.web.numbers import setting
 from app.web.uploads import Upload

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from app import estimates, run_config, sweep
+from app import run_config, sweep
 from app.errors import FieldError, Invalid
-from app.estimates import Estimate
+from app.launch import estimates
+from app.launch.estimates import Estimate
 from app.run_config import RunConfig
 from app.settings import Settings
 from app.study import equivalents

@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from sqlmodel import Session, func, select
 
-from app import launch_facts, row_counts
-from app.launch_facts import ModelShape
+from app.data import row_counts
+from app.data.row_counts import Rows
+from app.launch import launch_facts
+from app.launch.launch_facts import ModelShape
 from app.models import Run
-from app.row_counts import Rows
 from app.run_config import DataConfig, LoraConfig, RunConfig, TrainingConfig
 from app.settings import Settings
 from app.status import ENDED

@@ -13,8 +13,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app import datasets
-from app.dataset_request import ImportRequest
+from app.data import datasets
+from app.data.dataset_request import ImportRequest
 from app.db import Database, refusing
 from app.disk import FULL
 from app.errors import DiskFull, Invalid, TooLarge, Unavailable, WrongMediaType

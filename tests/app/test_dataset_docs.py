@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from app import prompts
-from app.dataset_import import conversations, formats, near_duplicates, records, shapes
-from app.dataset_import.statistics import DEFAULT
+from app.data import prompts
+from app.data.dataset_import import conversations, formats, near_duplicates, records, shapes
+from app.data.dataset_import.statistics import DEFAULT
+from app.data.split import LEAK_CHARACTERS
 from app.settings import ROOT
-from app.split import LEAK_CHARACTERS
 
 TEXT = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app import datasets, leases, migrate
-from app.dataset_request import ImportRequest
+from app import leases, migrate
+from app.data import datasets
+from app.data.dataset_request import ImportRequest
 from app.db import connect, now
 from app.models import Attempt, Baseline, Dataset, Experiment, MetricName, MetricPoint, Run, RunValue, Worker
 from app.run_config import nest, parse

@@ -27,7 +27,7 @@ import httpx
 import psutil
 
 from app import broker, migrate, runs, up
-from app.dataset_import import importing
+from app.data.dataset_import import importing
 from app.db import Database, connect
 from app.models import Dataset
 from app.processes import die_with

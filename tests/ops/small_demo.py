@@ -2,7 +2,8 @@
 
 import sys
 
-from app import cli, demo
+from app import cli
+from app.terminal import demo
 
 WHOLE = demo.reference_study
 demo.reference_study = lambda *words: WHOLE(*words)[:2]

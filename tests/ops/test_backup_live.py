@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 
-from app import backup, up
-from app.restore import restore
+from app import up
+from app.backups import backup
+from app.backups.restore import restore
 from tests.chaos import invariants
 from tests.chaos.house import House
 

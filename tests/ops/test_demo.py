@@ -16,9 +16,9 @@ import psutil
 import pytest
 from rich.console import Console
 
-from app import demo
 from app.run_config import nest, parse
 from app.settings import Settings
+from app.terminal import demo
 from tests.ops.conftest import HEARS_AND_WAITS, gone, survivors, until
 
 SMALL_DEMO = [sys.executable, str(Path(__file__).parent / "small_demo.py")]

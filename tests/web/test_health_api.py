@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 
 from app import __version__, broker, health
 from app.db import Database, file_of
+from app.launch.presets import PRESETS
 from app.leases import lease
 from app.models import Worker
-from app.presets import PRESETS
 from app.run_config import LABELS, RunConfig, nest, parse
 from app.settings import Settings
 from tests.stored_runs import add_run

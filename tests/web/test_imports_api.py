@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from app.import_request import MAX_BYTES
+from app.importing.import_request import MAX_BYTES
 from tests.app.study.reference_study import BASE, TABLE
 
 SETUP = {"base_model": "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "train_rows": 2500, "gradient_accumulation_steps": 4}

@@ -6,8 +6,8 @@ import pytest
 
 from app import run_config
 from app.errors import Invalid
+from app.launch.study_presets import reference_study
 from app.run_config import parse
-from app.study_presets import reference_study
 from app.sweep import Named
 from app.web import study_form
 from app.web.study_form import Study, read_axis, read_runs, write_runs

@@ -9,9 +9,9 @@ from httpx import Response
 from sqlmodel import select
 
 from app.db import Database
+from app.launch.study_presets import reference_study
 from app.models import Dataset, Experiment, Run
 from app.run_config import parse
-from app.study_presets import reference_study
 from app.sweep import MAX_RUNS
 from tests.web.conftest import FakeWake
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from app.data.rows import ROWS_FILE
 from app.db import Database
 from app.models import Attempt, Dataset, Experiment, Run
 from app.queue import celery_app
-from app.rows import ROWS_FILE
 from app.run_config import RunConfig
 from app.settings import Settings
 from worker import job

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from app.rows import Message, Row
+from app.data.rows import Message, Row
 from worker.finetune.errors import FinetuneError
 
 # A template that prints today's date, or that lets a model think aloud, would make tomorrow's perplexity another one.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.data.rows import Row
 from app.metrics import BY_SHORT
-from app.rows import Row
 from worker.finetune.generation import Decoding, generate
 from worker.finetune.likelihood import likelihood
 from worker.finetune.reporter import Reporter

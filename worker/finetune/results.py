@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from app import paired
 from app.metrics import COMPARED, relative_change
-from app.significance import Interval
+from app.statistics import paired
+from app.statistics.significance import Interval
 from worker.finetune.baseline import Baseline
 from worker.finetune.device import device_name
 from worker.finetune.evaluation import Measurement, RowResult

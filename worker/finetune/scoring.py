@@ -1,7 +1,7 @@
 """BLEU and ROUGE-L as `evaluate` metrics of our own, which need no network, and what each row contributes to them.
 
-`evaluate.load` fetches code from a hub; these are the same numbers from sacrebleu directly, and from app.rouge, which
-counts as rouge_score does and is faster.
+`evaluate.load` fetches code from a hub; these are the same numbers from sacrebleu directly, and from
+app.statistics.rouge, which counts as rouge_score does and is faster.
 """
 
 import tempfile
@@ -12,7 +12,7 @@ import datasets
 import evaluate
 from sacrebleu.metrics import BLEU
 
-from app import rouge
+from app.statistics import rouge
 
 _FEATURES = {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
 

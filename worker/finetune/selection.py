@@ -1,12 +1,12 @@
-"""The rows that a run uses: read from the stored file, split by app.split, and checked for leaks."""
+"""The rows that a run uses: read from the stored file, split by app.data.split, and checked for leaks."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.rows import Row, read_rows
+from app.data.rows import Row, read_rows
+from app.data.split import LEAK_CHARACTERS, key, normalise, split
 from app.run_config import DataConfig, EvaluationConfig
-from app.split import LEAK_CHARACTERS, key, normalise, split
 from worker.finetune.errors import FinetuneError
 from worker.finetune.reporter import Reporter, check_stop
 

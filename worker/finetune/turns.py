@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app import prompts
-from app.rows import Row
+from app.data import prompts
+from app.data.rows import Row
 from worker.finetune.chat import Turn, bad_template, open_chat, spans
 
 

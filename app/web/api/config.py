@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.presets import PRESETS
+from app.launch.presets import PRESETS
 from app.run_config import RunConfig, nest
 
 router = APIRouter(prefix="/config", tags=["configuration"])

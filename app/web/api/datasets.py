@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
 
-from app import appended, dataset_rows, datasets
-from app.dataset_import.formats import FORMATS
-from app.dataset_request import BAD_ROWS
+from app.data import appended, dataset_rows, datasets
+from app.data.dataset_import.formats import FORMATS
+from app.data.dataset_request import BAD_ROWS
 from app.db import MAX_ID
 from app.listing import DEFAULT_LIMIT
 from app.web import uploads

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 
 from app import experiments, runs
 from app.db import Database
-from app.import_request import MAX_BYTES, ImportRequest, preview
-from app.imports import import_table
+from app.importing.import_request import MAX_BYTES, ImportRequest, preview
+from app.importing.imports import import_table
 from app.web import uploads
 from app.web.api.documented import BODY, problems
 from app.web.api.report_shapes import Imported, ImportPreview

@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from app import leaderboard, runs
-from app.leaderboard import Group, RankedRow
+from app import runs
+from app.board import leaderboard
+from app.board.leaderboard import Group, RankedRow
+from app.board.replicates import Replicates
+from app.board.run_columns import parse_columns
+from app.board.run_filter import parse_filter
 from app.listing import DEFAULT_LIMIT
-from app.replicates import Replicates
-from app.run_columns import parse_columns
-from app.run_filter import parse_filter
 from app.web.api import shapes
 from app.web.api.documented import Cursor, Limit, problems
 from app.web.deps import Reading

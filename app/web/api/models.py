@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app import base_models
+from app.launch import base_models
 from app.web.api.dataset_shapes import BaseModel
 from app.web.api.shapes import Listed
 from app.web.deps import Reading, SettingsDep

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Response
 from sqlmodel import Session
 
-from app import idempotency, run_list, runs
+from app import idempotency, runs
+from app.board import run_list
+from app.board.run_filter import parse_filter
 from app.listing import DEFAULT_LIMIT
-from app.run_filter import parse_filter
 from app.runs import NewRun
 from app.web.api import shapes
 from app.web.api.bodies import BulkAction, Launch, Retry, RunChanges

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
-from app import estimates, idempotency, runs
+from app import idempotency, runs
+from app.launch import estimates
 from app.runs import NewRun
 from app.study import equivalents
 from app.sweep import Variant

@@ -10,9 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
-from app import appended, dataset_rows, datasets, ids, shortened
-from app.dataset_import.formats import FORMATS
-from app.dataset_import.shapes import NAMES
+from app import ids
+from app.data import appended, dataset_rows, datasets, shortened
+from app.data.dataset_import.formats import FORMATS
+from app.data.dataset_import.shapes import NAMES
 from app.errors import FieldError, Invalid, TooLarge, TuneboardError, Unavailable, WrongMediaType
 from app.settings import Settings
 from app.web import secrets, uploads

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
-from app import experiments, ids, leaderboard
+from app import experiments, ids
+from app.board import leaderboard
+from app.board.leaderboard import RankedRow
+from app.board.run_filter import RunFilter
 from app.errors import Conflict, FieldError, Invalid, TuneboardError
 from app.experiments import RunCounts
-from app.leaderboard import RankedRow
 from app.models import Experiment, Run
-from app.run_filter import RunFilter
 from app.runs import QUEUE_UNREACHABLE
 from app.settings import Settings
 from app.web.board import board

@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from app import experiments
 from app.db import Database, refusing
 from app.errors import FieldError, Invalid, Unavailable
-from app.import_request import MAX_BYTES
-from app.imports import import_table
+from app.importing.import_request import MAX_BYTES
+from app.importing.imports import import_table
+from app.importing.result_tables import StatedTable
 from app.metrics import COMPARED
-from app.result_tables import StatedTable
 from app.run_config import LABELS
 from app.settings import Settings
 from app.web import import_form, secrets, uploads

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
-from app import base_models, experiments, ids, model_shape, presets, run_config, runs, study_presets
+from app import experiments, ids, run_config, runs
 from app.db import MAX_ID
 from app.errors import FieldError, Invalid
+from app.launch import base_models, model_shape, presets, study_presets
+from app.launch.presets import Preset
 from app.models import Dataset, Run
-from app.presets import Preset
 from app.runs import NewRun
 from app.settings import Settings
 from app.sweep import AXES, Variant

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, func, select
 
-from app import experiments, ids, leaderboard, runs, workers
+from app import experiments, ids, runs, workers
+from app.board import leaderboard
+from app.board.run_filter import RunFilter
 from app.disk import disk_use, folder_size
 from app.errors import Invalid
 from app.models import Experiment, Run
-from app.run_filter import RunFilter
 from app.settings import Settings
 from app.status import RunStatus
 from app.web.board import board

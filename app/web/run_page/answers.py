@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from app import predictions
+from app.data.rows import ROWS_FILE, Row, read_rows
 from app.models import Run
-from app.overlap import Piece, pieces
 from app.predictions import Prediction
-from app.rows import ROWS_FILE, Row, read_rows
 from app.settings import Settings
+from app.statistics.overlap import Piece, pieces
 
 PAGE_ROWS = 5
 

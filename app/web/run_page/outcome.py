@@ -7,13 +7,13 @@ from typing import Any
 from markupsafe import Markup
 from sqlmodel import Session
 
-from app import differences
-from app.comparable import comparable
+from app.board.comparable import comparable
 from app.metrics import COMPARED, Metric, is_better
 from app.models import Baseline, Run
 from app.run_config import COMMON, LABELS, flatten
 from app.settings import Settings
-from app.significance import Interval
+from app.statistics import differences
+from app.statistics.significance import Interval
 from app.web.forms import JOINED
 from app.web.numbers import NOTHING, duration, gigabytes, number, setting, share, with_unit
 

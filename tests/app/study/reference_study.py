@@ -1,6 +1,6 @@
 """The reference study: seven runs as somebody typed them into a table, and what they were set against."""
 
-from app.result_tables import read
+from app.importing.result_tables import read
 from app.study.report import Study
 from app.study.runs import StudyRun
 

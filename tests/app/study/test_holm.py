@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.significance import holm
+from app.statistics.significance import holm
 from app.study.report import Study, build
 from app.study.runs import Configuration, StudyRun
 from tests.app.study.reference_study import study

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from httpx import Response
 
-from app.datasets import SAMPLE_FILE
-from app.rows import read_rows
+from app.data.datasets import SAMPLE_FILE
+from app.data.rows import read_rows
 from app.settings import Settings
 from tests.web.pages.conftest import Browser
 

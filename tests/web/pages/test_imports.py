@@ -5,7 +5,7 @@ from typing import Any
 
 from httpx import Response
 
-from app.import_request import MAX_BYTES
+from app.importing.import_request import MAX_BYTES
 from tests.app.study.reference_study import TABLE
 from tests.web.pages.conftest import Browser
 from tests.web.pages.test_report import words

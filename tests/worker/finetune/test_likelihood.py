@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.rows import read_rows
+from app.data.rows import read_rows
 from worker.finetune import likelihood as module
 from worker.finetune.batches import IGNORED, pad
 from worker.finetune.likelihood import likelihood

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from app.overlap import pieces
-from app.rouge import spans, words
+from app.statistics.overlap import pieces
+from app.statistics.rouge import spans, words
 from worker.finetune import scoring
 
 WORDS = [

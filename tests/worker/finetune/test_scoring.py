@@ -7,7 +7,7 @@ import pytest
 import sacrebleu
 from rouge_score.rouge_scorer import RougeScorer
 
-from app import paired
+from app.statistics import paired
 from worker.finetune import scoring
 
 SENTENCE = "the heart rate of a patient rises when fever, pain or fear is present; it falls at rest."

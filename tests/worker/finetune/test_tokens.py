@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.rows import Message, Row
+from app.data.rows import Message, Row
 from worker.finetune.errors import FinetuneError
 from worker.finetune.model import load_tokenizer
 from worker.finetune.reporter import Silent

@@ -1,0 +1,1 @@
+"""Backups: a copy of everything while everything runs, and the way back."""

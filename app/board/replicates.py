@@ -1,0 +1,66 @@
+"""Runs that differ in nothing but their seed: replicates of one configuration, and what they come to together.
+
+Found in SQL by the text of the configuration without its seed. That text is built for every run that is asked about
+(10,000 runs: 0.2 s), so a table of single runs does without it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from sqlalchemy import ColumnElement, func
+from sqlmodel import Session, col, select
+
+from app.board.run_columns import Column, sql_value
+from app.models import Run
+from app.status import RunStatus
+
+# The same for replicates, and for nothing else of a group that is ranked together.
+IDENTITY: ColumnElement[str] = func.json_array(
+    col(Run.experiment_id), col(Run.perplexity_key), func.json_remove(col(Run.config), "$.training.seed")
+)
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """The finished runs of a configuration, the first one first; `spread` is a standard deviation, by column."""
+
+    runs: Sequence[Run]
+    spread: Mapping[str, float]
+
+
+def is_measured(column: Column) -> bool:
+    """Whether seeds have a mean in it; in all else a configuration is as its first run."""
+    return column.kind == "metric" or (column.kind == "resource" and column.name != "device")
+
+
+def sql_mean(column: Column) -> ColumnElement[Any]:
+    """The column's value in a statement that is grouped by IDENTITY."""
+    return (func.avg if is_measured(column) else func.min)(sql_value(column))
+
+
+def combine(
+    runs: Sequence[Run], cells: Mapping[int, Mapping[str, Any]], columns: Sequence[Column]
+) -> tuple[dict[str, Any], Replicates]:
+    """By column, the means over the runs whose values `cells` holds by run id; a run without a value does not count."""
+    values, spread = dict(cells[runs[0].id or 0]), {}
+    for column in filter(is_measured, columns):
+        known = [value for run in runs if (value := cells[run.id or 0][column.name]) is not None]
+        values[column.name] = fmean(known) if known else None
+        if len(known) > 1:
+            spread[column.name] = stdev(known)
+    return values, Replicates(runs, spread)
+
+
+def replicates(session: Session, run: Run) -> list[Run]:
+    """The finished runs of a run's configuration that were asked the same, by id; itself where it has finished."""
+    ours = select(IDENTITY).where(col(Run.id) == run.id).scalar_subquery()
+    alike = select(Run).where(
+        Run.experiment_id == run.experiment_id,
+        Run.status == RunStatus.COMPLETED,
+        col(Run.fingerprint).is_not_distinct_from(run.fingerprint),
+        col(Run.import_id).is_not_distinct_from(run.import_id),
+        ours == IDENTITY,
+    )
+    return list(session.exec(alike.order_by(col(Run.id))))

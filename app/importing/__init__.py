@@ -1,0 +1,1 @@
+"""Results from elsewhere: tables of finished runs, read and stored as runs."""

@@ -1,0 +1,1 @@
+"""What is known before a launch: base models, presets, checks, costs."""

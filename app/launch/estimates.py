@@ -1,0 +1,128 @@
+"""How long runs will take: from finished runs of the same kind on the same hardware, and from nothing else.
+
+A kind is what time per example depends on most: base model, quantisation, longest row, device. Where no run of a kind
+has finished here there is no estimate, rather than a guess.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from sqlmodel import Session, col, select
+
+from app import leases
+from app.data import row_counts
+from app.models import Run, Worker
+from app.run_config import RunConfig, flatten
+from app.settings import Settings
+from app.status import RunStatus
+
+# The newest finished runs that are looked at.
+RECENT = 300
+
+# Settings that runs of a kind share.
+OF_A_KIND = ("model.base_model", "quantization.method", "data.max_length")
+
+
+@dataclass(frozen=True)
+class Kind:
+    settings: tuple[object, ...]
+    device: str
+
+    @classmethod
+    def of(cls, config: RunConfig, device: str) -> "Kind":
+        flat = flatten(config.model_dump())
+        return cls(tuple(flat[name] for name in OF_A_KIND), device)
+
+
+@dataclass(frozen=True)
+class Past:
+    """A finished run; `other_seconds` is all of its time but the training: loading, evaluating, saving."""
+
+    kind: Kind
+    seconds_per_1000_examples: float
+    other_seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of each run, None where no run of its kind has finished; `based_on` counts the finished ones used."""
+
+    seconds: tuple[float | None, ...]
+    based_on: int
+    device: str | None
+
+    @property
+    def total(self) -> float | None:
+        """Of the runs with an estimate, one after another; None where there is none."""
+        known = [seconds for seconds in self.seconds if seconds is not None]
+        return sum(known) if known else None
+
+    @property
+    def unknown(self) -> int:
+        return sum(seconds is None for seconds in self.seconds)
+
+
+def examples(config: RunConfig, train_rows: int) -> float:
+    """Rows seen in training, each as often as it is seen."""
+    training = config.training
+    if training.max_steps is not None:
+        return training.max_steps * training.effective_batch_size
+    return training.num_train_epochs * train_rows
+
+
+def seconds(past: Sequence[Past], kind: Kind, seen: float) -> float | None:
+    """The middle of what finished runs of this kind took for as many examples; None without such a run."""
+    same = [run for run in past if run.kind == kind]
+    if not same:
+        return None
+    return median(r.seconds_per_1000_examples for r in same) * seen / 1000 + median(r.other_seconds for r in same)
+
+
+def estimate(session: Session, settings: Settings, configs: Sequence[RunConfig]) -> Estimate:
+    past, device = finished(session), hardware(session)
+    if device is None:
+        return Estimate((None,) * len(configs), 0, None)
+    kinds = [Kind.of(config, device) for config in configs]
+    rows = {config.data: row_counts.count(session, settings, config.data) for config in configs}
+    made = [
+        seconds(past, kind, examples(config, found.train)) if (found := rows[config.data]) else None
+        for config, kind in zip(configs, kinds, strict=True)
+    ]
+    return Estimate(tuple(made), sum(run.kind in kinds for run in past), device)
+
+
+def hardware(session: Session) -> str | None:
+    """What the next run will run on: the device of a worker that lives, else that of the newest finished run."""
+    workers = session.exec(select(Worker).order_by(col(Worker.name))).all()
+    alive = next((worker.device for worker in workers if leases.holds(worker.boot, worker.beat_until)), None)
+    if alive is not None:
+        return _device(alive)
+    return next((run.kind.device for run in finished(session)), None)
+
+
+def finished(session: Session) -> list[Past]:
+    """Of the newest runs, those that went through in one go, newest first."""
+    runs = session.exec(
+        select(Run)
+        .where(Run.status == RunStatus.COMPLETED, Run.origin == "launched", Run.attempt <= 1)
+        .order_by(col(Run.id).desc())
+        .limit(RECENT)
+    )
+    return list(_past(runs))
+
+
+def _past(runs: Iterable[Run]) -> Iterable[Past]:
+    for run in runs:
+        resources = run.resources or {}
+        rate, trained = resources.get("seconds_per_1000_examples"), resources.get("train_seconds")
+        if rate is None or trained is None or run.started_at is None or run.finished_at is None:
+            continue
+        flat = flatten(run.config)
+        kind = Kind(tuple(flat.get(name) for name in OF_A_KIND), _device(resources.get("device") or ""))
+        yield Past(kind, rate, max(0.0, (run.finished_at - run.started_at).total_seconds() - trained))
+
+
+def _device(name: str) -> str:
+    """Workers and runs call a CPU by other words (its model, its threads); one machine has one kind of it."""
+    return "CPU" if name.startswith("CPU") else name

@@ -1,0 +1,55 @@
+"""The size of a base model, read from the headers of its safetensors files: no weight is loaded.
+
+https://huggingface.co/docs/safetensors: 8 bytes of length, then JSON of that length with name, dtype and shape.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.launch.launch_facts import Linear, ModelShape
+
+# Parts of names by which architectures call their embeddings and output layers.
+NOT_ADAPTED = ("embed", "wte", "wpe", "lm_head")
+MAX_HEADER_BYTES = 100_000_000
+
+
+def read(folder: Path) -> ModelShape | None:
+    """None where the files cannot tell: they are not there, damaged, or hold weights that are already quantised."""
+    try:
+        tensors = dict(_tensors(folder))
+        transposed = json.loads((folder / "config.json").read_text("utf-8")).get("model_type") == "gpt2"
+    except (OSError, ValueError, KeyError, struct.error):
+        return None
+    weights = {n: shape for n, shape in tensors.items() if len(shape) <= 2 and n.endswith((".weight", ".bias"))}
+    linears = tuple(
+        _linear(name, shape[::-1] if transposed else shape, tensors)
+        for name, shape in weights.items()
+        if len(shape) == 2 and not any(part in name for part in NOT_ADAPTED)
+    )
+    biases = sum(math.prod(shape) for name, shape in weights.items() if name.endswith(".bias"))
+    return ModelShape(sum(map(math.prod, weights.values())), biases, linears) if linears else None
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    for path in sorted(folder.glob("*.safetensors")):
+        for name, entry in _header(path).items():
+            if name != "__metadata__":
+                yield name, [int(size) for size in entry["shape"]]
+
+
+def _header(path: Path) -> dict[str, dict[str, list[int]]]:
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > MAX_HEADER_BYTES:
+            raise ValueError(f"{path.name} is not a safetensors file")
+        header: dict[str, dict[str, list[int]]] = json.loads(file.read(length))
+    return header
+
+
+def _linear(name: str, shape: list[int], tensors: dict[str, list[int]]) -> Linear:
+    module = name.removesuffix(".weight")
+    outputs, inputs = shape
+    return Linear(module.rpartition(".")[2], inputs, outputs, math.prod(tensors.get(f"{module}.bias", [0])))

@@ -1,0 +1,1 @@
+"""What the `tuneboard` command does and prints."""
