@@ -136,6 +136,13 @@ class Run(SQLModel, table=True):
     perplexity_key: str | None = None
     baseline_key: str | None = None
 
+    # The run whose settings it started from, which may be deleted since.
+    cloned_from: int | None = None
+    # What made it together with others: `{id, method, axes}`, the id alike in all of them.
+    sweep: Json | None = Field(default=None, sa_type=JSON)
+    # What POST /estimates said of it when it was launched, to stand beside what was measured.
+    forecast: Json | None = Field(default=None, sa_type=JSON)
+
 
 class Attempt(SQLModel, table=True):
     """One try at a run, from claim to end: what happened, in words, and as the code of its cause."""
@@ -214,3 +221,35 @@ class IdempotentRequest(SQLModel, table=True):
     body_sha256: str
     response: Json = Field(sa_type=JSON)
     created_at: datetime = _time(default_factory=now)
+
+
+class SavedView(SQLModel, table=True):
+    """A table of runs by name: the query of its address, in which all of its state is."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    query: str
+    created_at: datetime = _time(default_factory=now)
+
+
+class Errand(SQLModel, table=True):
+    """A small job that a worker does beside training: a preview, a forecast, an answer, an export.
+
+    `waits_for` says in words why it has not begun; `answer` grows while a worker is at it. See app.errands.
+    """
+
+    __table_args__ = (Index(None, "status"), Index(None, "run_id"), IDS_ARE_NEVER_REUSED)
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    request: Json = Field(sa_type=JSON)
+    run_id: int | None = _cascade("run.id", default=None)
+    status: str = "queued"
+    waits_for: str | None = None
+    answer: Json | None = Field(default=None, sa_type=JSON)
+    error: Json | None = Field(default=None, sa_type=JSON)
+    owner: str | None = None
+    lease_boot: str | None = None
+    lease_until: float | None = None
+    created_at: datetime = _time(default_factory=now)
+    finished_at: datetime | None = _time(default=None)

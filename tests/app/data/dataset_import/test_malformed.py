@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.app.dataset_import.malformed import KINDS, File, files
+from tests.app.data.dataset_import.malformed import KINDS, File, files
 
 from app.data.dataset_child import MODULE
 from app.data.rows import ROWS_FILE, read_rows
