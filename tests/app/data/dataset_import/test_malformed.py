@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.app.data.dataset_import.malformed import KINDS, File, files
 
 from app.data.dataset_child import MODULE
 from app.data.rows import ROWS_FILE, read_rows
+from tests.app.data.dataset_import.malformed import KINDS, File, files
 
 # They are tried where the first test begins; a busy machine may take long over them.
 pytestmark = pytest.mark.timeout(1800)
