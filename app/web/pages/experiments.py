@@ -16,8 +16,8 @@ from app.experiments import RunCounts
 from app.models import Experiment, Run
 from app.runs import QUEUE_UNREACHABLE
 from app.settings import Settings
-from app.web.board import board
-from app.web.board_query import BoardQuery
+from app.web.board_page.query import BoardQuery
+from app.web.board_page.view import board
 from app.web.deps import Id, Reading, SettingsDep, Writing
 from app.web.security import PageForm
 from app.web.templating import page

@@ -15,10 +15,10 @@ from app.errors import Invalid
 from app.models import Experiment, Run
 from app.settings import Settings
 from app.status import RunStatus
-from app.web.board import board
-from app.web.board_query import BoardQuery
+from app.web.board_page.highlights import Highlights, highlights
+from app.web.board_page.query import BoardQuery
+from app.web.board_page.view import board
 from app.web.deps import Health, HealthLook, Reading, SettingsDep, Writing
-from app.web.highlights import Highlights, highlights
 from app.web.security import PageForm
 from app.web.templating import page
 

@@ -1,6 +1,6 @@
 """The leaderboard's addresses."""
 
-from app.web.board_query import BoardQuery
+from app.web.board_page.query import BoardQuery
 
 
 def test_what_is_as_usual_is_not_in_the_address() -> None:
