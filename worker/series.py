@@ -3,18 +3,21 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col
 
-from app.models import MetricName, MetricPoint
+from app.models import MetricName
 from worker.protocol import Points
 from worker.values import finite
 
 # Where the child writes each point before it reports it: {"name", "step", "epoch", "time", "value"}, one a line.
 POINTS_FILE = "metrics.jsonl"
+
+# As the driver takes it, with a tuple a point: three times as fast as statements that are made of dictionaries.
+WRITE = "INSERT OR REPLACE INTO metricpoint (run_id, name_id, step, value, time, epoch) VALUES (?, ?, ?, ?, ?, ?)"
+Row = tuple[int, int, int, float | None, float, float]
 
 
 def recorded(run_dir: Path) -> Iterator[Points]:
@@ -61,7 +64,7 @@ class Series:
         self._new_ids = _name_ids(session, names - set(self._name_ids))
         ids = self._name_ids | self._new_ids
         rows = [row for points in self._waiting for row in _rows(run_id, points, ids)]
-        session.execute(insert(MetricPoint).prefix_with("OR REPLACE"), rows)
+        session.connection().exec_driver_sql(WRITE, rows)
 
     def written(self) -> None:
         self._name_ids |= self._new_ids
@@ -77,6 +80,8 @@ def _name_ids(session: Session, names: set[str]) -> dict[str, int]:
     return {row.name: row.id for row in found if row.id is not None}
 
 
-def _rows(run_id: int, points: Points, ids: dict[str, int]) -> list[dict[str, Any]]:
-    place = {"run_id": run_id, "step": points.step, "time": points.time, "epoch": points.epoch}
-    return [{**place, "name_id": ids[name], "value": finite(value)} for name, value in points.values.items()]
+def _rows(run_id: int, points: Points, ids: dict[str, int]) -> list[Row]:
+    return [
+        (run_id, ids[name], points.step, finite(value), points.time, points.epoch)
+        for name, value in points.values.items()
+    ]
