@@ -2,6 +2,7 @@
 
 from app.web.pages import (
     chip,
+    compare,
     datasets,
     docs,
     experiments,
@@ -18,6 +19,7 @@ ROUTERS = (
     leaderboard.router,
     launch.router,  # before the run's: its path would be taken for an id
     run.router,
+    compare.router,
     experiments.router,
     reports.router,
     imports.router,

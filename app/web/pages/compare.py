@@ -1,0 +1,23 @@
+"""/compare: runs side by side."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+
+from app import ids
+from app.compare.chosen import choose, parse_runs
+from app.web.compare_page.query import CompareQuery
+from app.web.deps import Reading
+from app.web.templating import page
+
+router = APIRouter(prefix="/compare", include_in_schema=False)
+
+Runs = Annotated[list[str] | None, Query()]
+
+
+@router.get("")
+def show(request: Request, session: Reading, runs: Runs = None, baseline: str = "", all: str = "") -> HTMLResponse:
+    chosen = choose(session, parse_runs(runs or ()), ids.parse(baseline))
+    query = CompareQuery.of(chosen, all=bool(all))
+    return page(request, "compare/show.html", chosen=chosen, query=query)
