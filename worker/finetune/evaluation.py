@@ -40,7 +40,10 @@ def held_out(encoded: Sequence[Encoded], rows: Sequence[Row], *, max_length: int
 
 @dataclass(frozen=True)
 class RowResult:
-    """One held-out row under one model; `bleu` is its part in the corpus score (scoring.bleu_rows)."""
+    """One held-out row under one model; `bleu` is its part in the corpus score (scoring.bleu_rows).
+
+    `ended` is whether the answer came to its own end; None: measured before that was noted.
+    """
 
     row: int
     answer: str
@@ -48,6 +51,7 @@ class RowResult:
     tokens: int
     rouge_l: float
     bleu: list[int]
+    ended: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ def measure(
     from worker.finetune import scoring  # its libraries take seconds to import
 
     found = likelihood(model, rows.examples, pad_id=decoding.pad_id, dtype=decoding.dtype, reporter=reporter)
-    answers = generate(writer, rows.questions, decoding, tokenizer, reporter)
+    written = generate(writer, rows.questions, decoding, tokenizer, reporter)
+    answers = [answer.text for answer in written]
     metrics: Metrics = {
         "perplexity": finite(perplexity(found.loss)),
         "bleu": scoring.bleu(answers, rows.references),
@@ -98,6 +103,7 @@ def measure(
         found.tokens,
         scoring.rouge_l_rows(answers, rows.references),
         scoring.bleu_rows(answers, rows.references),
+        (answer.ended for answer in written),
         strict=True,
     )
     return Measurement(metrics, [RowResult(*part) for part in parts])

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
@@ -26,6 +26,13 @@ class Decoding:
     dtype: torch.dtype
 
 
+class Answer(NamedTuple):
+    """A text, and whether the model came to its end: else it was cut off at the most tokens that it may have."""
+
+    text: str
+    ended: bool
+
+
 class _StopRequested(StoppingCriteria):  # type: ignore[misc]
     """Ends a batch between two tokens when somebody asked to stop."""
 
@@ -41,31 +48,31 @@ class _StopRequested(StoppingCriteria):  # type: ignore[misc]
 @torch.no_grad()
 def generate(
     model: Any, questions: Sequence["array[int]"], decoding: Decoding, tokenizer: Any, reporter: Reporter
-) -> list[str]:
+) -> list[Answer]:
     """The answer to each prompt, in the order given; the longest prompts first, so that memory fails early."""
     model.eval()
     order = sorted(range(len(questions)), key=lambda i: -len(questions[i]))
-    answers = [""] * len(questions)
+    answers = [Answer("", ended=False)] * len(questions)
     size = _batch_size(model, max(map(len, questions)) + decoding.max_new_tokens)
     while order:
         check_stop(reporter)
         batch = [questions[i] for i in order[:size]]
         try:
-            texts = _answers(model, batch, decoding, tokenizer, reporter)
+            found = _answers(model, batch, decoding, tokenizer, reporter)
         except (RuntimeError, MemoryError) as error:
             if size == 1 or not is_out_of_memory(error):
                 raise
             size = max(1, size // 2)
             continue
-        for i, text in zip(order[:size], texts, strict=True):
-            answers[i] = text
+        for i, answer in zip(order[:size], found, strict=True):
+            answers[i] = answer
         order = order[size:]
     return answers
 
 
 def _answers(
     model: Any, batch: Sequence["array[int]"], decoding: Decoding, tokenizer: Any, reporter: Reporter
-) -> list[str]:
+) -> list[Answer]:
     width = max(map(len, batch))
     ids = torch.full((len(batch), width), decoding.pad_id, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -90,7 +97,10 @@ def _answers(
         )
     if reporter.stop_requested():
         raise Stopped
-    return [text.strip() for text in tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)]
+    written = out[:, width:].cpu()
+    ended = torch.isin(written, torch.tensor(decoding.stop_ids, dtype=written.dtype)).any(dim=1).tolist()
+    texts = tokenizer.batch_decode(written, skip_special_tokens=True)
+    return [Answer(text.strip(), is_whole) for text, is_whole in zip(texts, ended, strict=True)]
 
 
 def _batch_size(model: Any, length: int) -> int:

@@ -92,4 +92,4 @@ def predictions(job: Prepared, base: Measurement, tuned: Measurement) -> Iterato
 
 
 def _scores(row: RowResult) -> dict[str, Any]:
-    return {"nll": row.nll, "tokens": row.tokens, "rouge_l": row.rouge_l, "bleu": row.bleu}
+    return {"nll": row.nll, "tokens": row.tokens, "rouge_l": row.rouge_l, "bleu": row.bleu, "ended": row.ended}

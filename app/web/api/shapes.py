@@ -196,7 +196,7 @@ class LogLines(Shape):
     size: int
 
 
-RowScores = dict[str, float | list[int] | None]
+RowScores = dict[str, bool | float | list[int] | None]
 
 
 class Scored(Shape):

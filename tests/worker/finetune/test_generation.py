@@ -12,7 +12,7 @@ import torch
 from worker.finetune import generation, writers
 from worker.finetune.adapter import adapter_state, restore_adapter
 from worker.finetune.evaluation import Measurement
-from worker.finetune.generation import Decoding, generate
+from worker.finetune.generation import Answer, Decoding, generate
 from worker.finetune.likelihood import likelihood
 from worker.finetune.preparing import Prepared, prepare
 from worker.finetune.quantization import quantised_layers
@@ -34,7 +34,7 @@ def trained(
     return job, run.learner.model
 
 
-def answers(model: Any, job: Prepared, size: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def answers(model: Any, job: Prepared, size: int, monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
     monkeypatch.setattr(generation, "_batch_size", lambda *_: size)
     decoding = Decoding(12, (1,), 1, torch.float32)
     return generate(model, job.held_out.questions, decoding, job.tokenizer, Silent())
@@ -43,7 +43,7 @@ def answers(model: Any, job: Prepared, size: int, monkeypatch: pytest.MonkeyPatc
 def test_answers_do_not_depend_on_the_batch(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job, model = trained
     alone = answers(model, job, 1, monkeypatch)
-    assert any(alone)
+    assert any(text for text, _ in alone)
     assert answers(model, job, 5, monkeypatch) == alone
 
 
@@ -76,7 +76,7 @@ def test_a_batch_that_does_not_fit_is_halved(trained: Any, monkeypatch: pytest.M
     expected = answers(model, job, 2, monkeypatch)
     real = generation._answers
 
-    def small_memory(model: Any, batch: Any, *rest: Any) -> list[str]:
+    def small_memory(model: Any, batch: Any, *rest: Any) -> list[Answer]:
         if len(batch) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(model, batch, *rest)
@@ -106,8 +106,21 @@ def test_prompts_are_padded_on_the_left(trained: Any) -> None:
 def test_a_model_that_answers_longer_than_its_context_is_held_to_it(trained: Any) -> None:
     job, model = trained
     decoding = Decoding(500, (), 1, torch.float32)
-    texts = generate(model, [array("i", [0, *range(5, 245)])], decoding, job.tokenizer, Silent())
-    assert len(texts) == 1
+    answered = generate(model, [array("i", [0, *range(5, 245)])], decoding, job.tokenizer, Silent())
+    assert len(answered) == 1
+    assert not answered[0].ended
+
+
+def test_an_answer_says_whether_it_came_to_its_own_end(trained: Any) -> None:
+    job, model = trained
+    question = job.held_out.questions[0]
+
+    def answered(most: int, stops: tuple[int, ...]) -> Answer:
+        return generate(model, [question], Decoding(most, stops, 1, torch.float32), job.tokenizer, Silent())[0]
+
+    first = model.generate(input_ids=torch.tensor([list(question)]), max_new_tokens=1, do_sample=False)[0, -1].item()
+    assert answered(3, (first,)).ended
+    assert not answered(3, (2**15,)).ended
 
 
 def test_restoring_an_adapter_brings_its_answers_back(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +137,7 @@ def test_sampling_settings_that_come_with_a_model_do_not_reach_its_answers(
 ) -> None:
     """Nor do they make it stop elsewhere, but for the tokens that it itself ends answers with."""
 
-    def answered(settings: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
+    def answered(settings: dict[str, Any]) -> tuple[list[Answer], tuple[int, ...]]:
         model = make_model()
         (model / "generation_config.json").write_text(json.dumps(settings))
         job = prepare(make_config(), model_path=model, rows_path=rows, dataset_sha256=None, reporter=Silent())
