@@ -57,14 +57,10 @@ def _read(session: Session, run_id: int, name: MetricName, max_points: int, afte
     which = {"run": run_id, "name": name.id, "after": after}
     points, first, last = session.connection().execute(EXTENT, which).one()
     sampled = points > max_points
-    series = Series(name.name, points, sampled)
     if sampled:
         # Two points a bucket, two for the ends; buckets start at multiples of their width, so one more may be needed.
         buckets = max(1, (max_points - 2) // 2 - 1)
         which["width"] = -(-(last - first + 1) // buckets)
-    for step, value, time, epoch in session.connection().execute(THINNED if sampled else WHOLE, which):
-        series.steps.append(step)
-        series.values.append(value)
-        series.times.append(time)
-        series.epochs.append(epoch)
-    return series
+    rows = session.connection().execute(THINNED if sampled else WHOLE, which).all()
+    columns = map(list, zip(*rows, strict=True))  # all points at once: half the work of one at a time
+    return Series(name.name, points, sampled, *columns)
