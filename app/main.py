@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -12,7 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from app import __version__
 from app.db import connect
 from app.health import QueueWatch
-from app.queue import celery_app, enqueue
+from app.queue import waker
 from app.settings import ROOT, Settings
 from app.web import api, pages, problems, turns
 from app.web.api import documented, health
@@ -38,8 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.turns = turns.Turns()
     app.state.queue_watch = QueueWatch()
     app.state.stopping = asyncio.Event()
-    app.state.celery = celery_app(settings.broker_url)
-    app.state.wake = partial(enqueue, app.state.celery)
+    app.state.wake = waker(settings.broker_url)
     app.state.hub = Hub(reader(settings, app.state.db))
     problems.install(app)
     _include_routers(app)

@@ -1,17 +1,16 @@
 """Bring the database file to the newest schema; the migrations travel with the program.
 
 What has rows is copied first. The migrations run in one transaction: either the schema is new, or nothing happened.
+Alembic is loaded where it migrates and nowhere else: the web process only asks which schema is there, and would keep
+150 modules for that.
 """
 
+import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import inspect, literal, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +18,9 @@ from app.backups import snapshot
 from app.db import Database, file_of, opened
 from app.errors import Conflict
 from app.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = ROOT / "migrations"
 # Copies of the database from before a migration; older ones go.
@@ -41,7 +43,17 @@ def upgrade(settings: Settings) -> None:
         has_rows = found is not None and _has_rows(database)
     copy = _copy(settings) if has_rows else None
     with _explained(settings, found, copy):
-        command.upgrade(_config(settings.database), "head")
+        _migrate(settings.database)
+
+
+def _migrate(url: str) -> None:
+    from alembic import command
+    from alembic.util import CommandError
+
+    try:
+        command.upgrade(_config(url), "head")
+    except CommandError as error:
+        raise RuntimeError(str(error)) from error
 
 
 def refuse_newer(file: Path, found: str | None) -> None:
@@ -65,18 +77,36 @@ def is_current(database: Database) -> bool:
 def revision(database: Database) -> str | None:
     """The schema that the file has; None for an empty one."""
     with database.read.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").first():
+            return None
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+    return str(found[0]) if found else None
 
 
 def head() -> str:
-    """The schema that this program works with."""
-    newest = ScriptDirectory.from_config(_config("")).get_current_head()
-    assert newest is not None
+    """The schema that this program works with: the one that no other migration starts from."""
+    known = _known()
+    (newest,) = set(known) - set(known.values())
     return newest
 
 
-def _known() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(_config("")).walk_revisions()}
+def _known() -> dict[str, str | None]:
+    """Every migration with the one that it starts from, as their files say."""
+    said = [_said(file) for file in (MIGRATIONS / "versions").glob("*.py")]
+    return {revision: names.get("down_revision") for names in said if (revision := names.get("revision"))}
+
+
+def _said(file: Path) -> dict[str, str | None]:
+    """The names that a migration's file gives plain values to."""
+    lines = ast.parse(file.read_text(encoding="utf-8")).body
+    return {
+        line.targets[0].id: line.value.value
+        for line in lines
+        if isinstance(line, ast.Assign)
+        and isinstance(line.targets[0], ast.Name)
+        and isinstance(line.value, ast.Constant)
+        and isinstance(line.value.value, str | None)
+    }
 
 
 def _has_rows(database: Database) -> bool:
@@ -106,7 +136,7 @@ def _number(copy: Path) -> int:
 def _explained(settings: Settings, found: str | None, copy: Path | None) -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, CommandError, RuntimeError) as error:
+    except (SQLAlchemyError, RuntimeError) as error:
         kept = f"; a copy of it is {copy}" if copy else ""
         raise Conflict(
             f"The database {file_of(settings.database)} could not be brought from schema {found} to {head()}: "
@@ -114,7 +144,9 @@ def _explained(settings: Settings, found: str | None, copy: Path | None) -> Iter
         ) from error
 
 
-def _config(url: str) -> Config:
+def _config(url: str) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

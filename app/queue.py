@@ -2,16 +2,24 @@
 
 Work is never in a message (tasks are acknowledged at once), so no visibility timeout can run a long job twice and a
 lost message costs nothing: the worker's sweeper finds the queued row.
+
+Celery is loaded with the first use: a web process that launches nothing does without its 10 MB.
 """
 
-from celery import Celery
-from kombu.exceptions import OperationalError
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 WAKE = "tuneboard.wake"
 QUEUE = "gpu"
 
 
-def celery_app(broker_url: str) -> Celery:
+def celery_app(broker_url: str) -> "Celery":
+    from celery import Celery
+
     app = Celery("tuneboard", broker=broker_url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -38,8 +46,16 @@ def celery_app(broker_url: str) -> Celery:
     return app
 
 
-def enqueue(app: Celery, run_id: int, queue: str = QUEUE) -> bool:
+def waker(broker_url: str) -> Callable[[int], bool]:
+    """`enqueue` with an app that is made when it is first called."""
+    app = cache(partial(celery_app, broker_url))
+    return lambda run_id: enqueue(app(), run_id)
+
+
+def enqueue(app: "Celery", run_id: int, queue: str = QUEUE) -> bool:
     """Wake a worker for a run; False when the broker cannot be reached (the run is found again when it can)."""
+    from kombu.exceptions import OperationalError
+
     try:
         app.send_task(WAKE, args=[run_id], queue=queue)
     except (OperationalError, ConnectionError, OSError):

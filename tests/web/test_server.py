@@ -111,6 +111,8 @@ def test_importing_the_application_loads_no_training_library() -> None:
     assert {"fastapi", "sqlmodel"} <= modules
     heavy = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "evaluate", "accelerate", "worker", "pyarrow"}
     assert modules & heavy == set()
+    # Two of Celery's own libraries, and what migrates: an idle dashboard would keep 20 MB of them.
+    assert modules & {"celery", "kombu", "redis", "alembic", "mako", "pygments", "numpy", "httpx"} == set()
 
 
 def test_answers_do_not_wait_for_acknowledgements(settings: Settings) -> None:
