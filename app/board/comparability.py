@@ -36,15 +36,24 @@ def describe(session: Session, run: Run) -> str:
 
 def difference(session: Session, run: Run, other: Run) -> str:
     """Why `run` is not ranked with `other`."""
-    if any(one.import_id is not None or one.fingerprint is None for one in (run, other)):
-        return "Not ranked with the first group: how results from elsewhere were measured is not known."
+    what = "Perplexity is not" if not _is_elsewhere(run, other) and run.fingerprint == other.fingerprint else "Not"
+    return f"{what} ranked with the first group: {reason(session, run, other)}."
+
+
+def reason(session: Session, run: Run, other: Run) -> str:
+    """Why a difference between two runs would mean nothing, in some metric or in any."""
+    if _is_elsewhere(run, other):
+        return "how results from elsewhere were measured is not known"
     if run.fingerprint != other.fingerprint:
         found = _differences(session, run, other, ASKED)
         why = "; ".join(found) or "the data set's content or the definition of a metric is another"
-        return f"Not ranked with the first group, which was asked something else: {why}."
+        return f"it was asked something else: {why}"
     found = _differences(session, run, other, TOKENS)
-    why = "; ".join(found) or "the tokenizer or the rendered template is another"
-    return f"Perplexity is not ranked with the first group, as it counts other tokens: {why}."
+    return f"it counts other tokens: {'; '.join(found) or 'the tokenizer or the rendered template is another'}"
+
+
+def _is_elsewhere(run: Run, other: Run) -> bool:
+    return any(one.import_id is not None or one.fingerprint is None for one in (run, other))
 
 
 def _differences(session: Session, run: Run, other: Run, names: tuple[str, ...]) -> list[str]:

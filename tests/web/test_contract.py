@@ -22,7 +22,9 @@ FINDING = {
     "id", "factor", "linked", "baseline_run", "run", "metric", "value_from", "value_to", "relative_change", "better",
     "interval", "memory_change_bytes", "time_change_seconds", "at_edge", "text",
 }  # fmt: skip
+COMPARISON = {"baseline", "runs", "missing", "verdict", "settings", "metrics", "resources", "series", "apart"}
 EXPERIMENT = {"id", "name", "description", "baseline_run"}
+ERRAND = {"id", "kind", "run", "request", "status", "waits_for", "answer", "error", "created_at", "finished_at"}
 
 # method, path, status of success, fields of the answer, statuses of its errors
 CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
@@ -54,6 +56,7 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("get", "/queue", 200, LISTED | {"running"}, set()),
     ("patch", "/queue", 200, LISTED, {409, 422}),
     ("get", "/runs/{run_id}/metrics", 200, {"series"}, {404, 422}),
+    ("get", "/history", 200, {"series"}, {422}),
     ("get", "/runs/{run_id}/logs", 200, {"lines", "next", "size"}, {404, 422}),
     ("get", "/runs/{run_id}/events", 200, set(), {404}),
     ("get", "/events", 200, set(), {422}),
@@ -61,18 +64,23 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("get", "/runs/{run_id}/attempts", 200, LISTED, {404}),
     ("get", "/runs/{run_id}/artifacts", 200, LISTED, {404}),
     ("get", "/runs/{run_id}/artifacts/{name}", 200, set(), {404}),
+    ("get", "/errands/{errand_id}", 200, ERRAND, {404}),
+    ("delete", "/errands/{errand_id}", 200, ERRAND, {404}),
     ("get", "/leaderboard", 200, LISTED | {"groups", "columns", "unranked"}, {422}),
+    ("get", "/compare", 200, COMPARISON, {422}),
     ("get", "/workers", 200, LISTED, set()),
     ("get", "/version", 200, {"version"}, set()),
 )
 QUERIES = {
     "/runs": {"experiment", "status", "filter", "sort", "limit", "cursor"},
     "/runs/{run_id}/metrics": {"name", "max_points"},
+    "/history": {"runs", "name", "max_points"},
     "/runs/{run_id}/logs": {"after"},
     "/runs/{run_id}/predictions": {"sort", "limit", "cursor"},
     "/experiments/{experiment_id}/report": {"best_by"},
     "/leaderboard": {"experiment", "filter", "sort", "columns", "limit", "cursor"},
     "/events": {"runs"},
+    "/compare": {"runs", "baseline"},
 }
 PARTS = {
     "Progress": {"step", "total_steps", "epoch", "fraction", "eta_seconds"},

@@ -1,6 +1,7 @@
 """The REST API, /api/v1: every page's doings through the same functions. Each module has one router."""
 
 from app.web.api import (
+    compare,
     config,
     datasets,
     errands,
@@ -33,5 +34,6 @@ ROUTERS = (
     events.router,
     queue.router,
     leaderboard.router,
+    compare.router,
     health.router,
 )
