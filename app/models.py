@@ -7,7 +7,7 @@ from sqlalchemy import JSON, Column, ForeignKey, Index, MetaData
 from sqlmodel import Field, SQLModel, String
 
 from app.db import UtcDateTime, now
-from app.status import RunStatus
+from app.status import ErrandStatus, RunStatus
 
 metadata: MetaData = SQLModel.metadata
 metadata.naming_convention = {
@@ -244,10 +244,11 @@ class Errand(SQLModel, table=True):
     kind: str
     request: Json = Field(sa_type=JSON)
     run_id: int | None = _cascade("run.id", default=None)
-    status: str = "queued"
+    status: ErrandStatus = Field(default=ErrandStatus.QUEUED, sa_type=String)
     waits_for: str | None = None
     answer: Json | None = Field(default=None, sa_type=JSON)
     error: Json | None = Field(default=None, sa_type=JSON)
+    tries: int = 0
     owner: str | None = None
     lease_boot: str | None = None
     lease_until: float | None = None

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         return self.data_dir / "backups"
 
     @property
+    def errands_dir(self) -> Path:
+        """What the processes that do errands print, for whoever runs the machine."""
+        return self.data_dir / "errands"
+
+    @property
     def downloads_dir(self) -> Path:
         """Base models that came from the hub."""
         return self.data_dir / "models"

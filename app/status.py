@@ -1,4 +1,4 @@
-"""The states of a run and the ways between them. A cancel is a request, not a state."""
+"""The states of a run and the ways between them, where a cancel is a request and not a state; those of an errand."""
 
 from enum import StrEnum
 
@@ -26,3 +26,13 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
 STAGES = ("preparing", "baseline", "training", "evaluating", "saving")
 # Of a run whose lease is over while its lock is held: a second process beside that one would be worse.
 STALLED = "no word from its worker, its process still lives"
+
+
+class ErrandStatus(StrEnum):
+    """Of a small job beside training; unlike a run's, its cancel takes effect at once."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"

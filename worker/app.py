@@ -22,7 +22,7 @@ from app.errors import Conflict
 from app.migrate import is_current, refuse_newer, revision
 from app.queue import QUEUE, celery_app
 from app.settings import Settings
-from worker import device, sweeper
+from worker import device, errands, sweeper
 from worker.context import Context
 from worker.storage import is_passing
 from worker.tasks import register
@@ -51,7 +51,7 @@ def main() -> int:
     try:
         _wait_for_schema(context)
         log.info("worker %s: %s", context.name, found.name)
-        with sweeper.running(context, found):
+        with sweeper.running(context, found), errands.running(context):
             return _work(context)
     except Conflict as refused:
         log.error("%s", refused)  # noqa: TRY400 - a sentence for whoever runs the machine

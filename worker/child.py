@@ -50,7 +50,9 @@ def _without_secrets() -> dict[str, str]:
 class Child:
     """One running `python -m ...` that reports over a pipe."""
 
-    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str], output: Path) -> None:
+    def __init__(
+        self, arguments: Sequence[str], *, environment: Mapping[str, str], output: Path, stdin: int = subprocess.DEVNULL
+    ) -> None:
         """`arguments` follow the interpreter; `{fd}` in one becomes the number of the pipe.
 
         What the child prints goes to the file `output`: it is for whoever runs the machine, not for a page.
@@ -67,7 +69,7 @@ class Child:
                 self.process = subprocess.Popen(
                     [sys.executable, *(part.replace("{fd}", str(writing)) for part in arguments)],
                     env=dict(environment),
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin,
                     stdout=printed,
                     stderr=subprocess.STDOUT,
                     pass_fds=(writing,),
@@ -81,12 +83,16 @@ class Child:
 
     def events(self, wait: float) -> list[Event]:
         """What was reported since the last call, after at most `wait` seconds; empty when there is nothing."""
+        return [_parse(line) for line in self.lines(wait)]
+
+    def lines(self, wait: float) -> list[bytes]:
+        """The same as it was written."""
         ready, _, _ = select.select([self._pipe], [], [], wait)
         received = b"".join(iter(self._read, b"")) if ready else b""
         if ready and not received:  # closed at the other end: without a pause the caller would spin
             time.sleep(min(wait, 0.05))
         *lines, self._tail = (self._tail + received).split(b"\n")
-        return [_parse(line) for line in lines]
+        return lines
 
     def _read(self) -> bytes:
         try:
@@ -116,6 +122,9 @@ class Child:
         """Leave nothing behind: neither process nor pipe."""
         self.kill()
         self.process.wait()
+        if self.process.stdin:
+            with suppress(BrokenPipeError):  # closing writes what is left for a reader that is gone
+                self.process.stdin.close()
         os.close(self._pipe)
 
 

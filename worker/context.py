@@ -9,6 +9,7 @@ from app.claims import Claim
 from app.db import Database
 from app.leases import Lease, lease
 from app.settings import Settings
+from worker.device_line import DeviceLine
 
 
 @dataclass
@@ -19,6 +20,8 @@ class Context:
     name: str
     own_queue: str
     stopping: Event = field(default_factory=Event)
+    # Runs and errands that compute on the device do so one at a time.
+    device: DeviceLine = field(default_factory=DeviceLine)
     # Whether the task is at work, and on which run: the sweeper leaves both alone.
     busy: bool = False
     claim: Claim | None = None

@@ -48,7 +48,7 @@ def running(context: Context, device: Device) -> Iterator[None]:
     ended = threading.Event()
     sweeper = Sweeper(context)
     steps = (sweeper.find_abandoned, sweeper.find_lost_wake_ups, Heart(context, device).beat)
-    threads = [threading.Thread(target=_repeat, args=(step, ended), name=step.__name__) for step in steps]
+    threads = [threading.Thread(target=repeat, args=(step, ended), name=step.__name__) for step in steps]
     with ExitStack() as stack:
         stack.callback(_forget, context)
         for thread in threads:
@@ -58,7 +58,8 @@ def running(context: Context, device: Device) -> Iterator[None]:
         yield
 
 
-def _repeat(step: Callable[[], None], ended: threading.Event) -> None:
+def repeat(step: Callable[[], None], ended: threading.Event, seconds: float = SWEEP_SECONDS) -> None:
+    """Until the end, whatever the database or the disk say against one turn of it."""
     while not ended.is_set():
         try:
             step()
@@ -67,7 +68,7 @@ def _repeat(step: Callable[[], None], ended: threading.Event) -> None:
                 log.error("%s: %s", step.__name__, error.orig)  # noqa: TRY400 - the same every second: no traceback
         except (SQLAlchemyError, OSError) as error:  # a full disk, a damaged file: the thread outlives it
             log.error("%s: %s", step.__name__, error)  # noqa: TRY400
-        ended.wait(SWEEP_SECONDS)
+        ended.wait(seconds)
 
 
 class Sweeper:

@@ -45,13 +45,22 @@ def work(context: Context) -> None:
     context.busy = True
     context.wakes += 1
     try:
-        while not context.stopping.is_set():
-            claim = insist(context, lambda session: claims.claim(session, context.name, context.new_lease()))
-            if claim is None:
-                return
-            _attempt(context, claim)
+        while _work_on_first(context):
+            pass
     finally:
         context.busy = False
+
+
+def _work_on_first(context: Context) -> bool:
+    """One attempt, when the device is ours; False where nothing is due or the worker is to stop."""
+    with context.device.place() as reached:
+        reached()
+        if context.stopping.is_set():
+            return False
+        claim = insist(context, lambda session: claims.claim(session, context.name, context.new_lease()))
+        if claim:
+            _attempt(context, claim)
+        return claim is not None
 
 
 def _attempt(context: Context, claim: Claim) -> None:

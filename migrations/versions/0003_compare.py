@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column('waits_for', sa.String(), nullable=True),
         sa.Column('answer', sa.JSON(), nullable=True),
         sa.Column('error', sa.JSON(), nullable=True),
+        sa.Column('tries', sa.Integer(), nullable=False),
         sa.Column('owner', sa.String(), nullable=True),
         sa.Column('lease_boot', sa.String(), nullable=True),
         sa.Column('lease_until', sa.Float(), nullable=True),

@@ -7,15 +7,13 @@ from typing import Any
 import torch
 from peft import prepare_model_for_kbit_training
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from app.run_config import QuantizationConfig
 from worker.finetune.errors import FinetuneError, explained
 from worker.finetune.quantization import bitsandbytes_config, disarm_repacking, whole_layers, wrong_layers
-
-# Nothing is ever fetched, and code that comes with a model is never run.
-_LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+from worker.finetune.tokenizer import LOCAL
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def load_config(path: Path) -> Any:
             "Choose a revision of the model that is published as safetensors, or convert it first.",
         )
     try:
-        config = AutoConfig.from_pretrained(path, **_LOCAL)
+        config = AutoConfig.from_pretrained(path, **LOCAL)
     except ValueError as error:
         raise _not_causal(str(error).splitlines()[0]) from error
     architectures = config.architectures or []
@@ -57,18 +55,6 @@ def load_config(path: Path) -> Any:
 def _not_causal(detail: str) -> FinetuneError:
     hint = "Choose a model whose architecture ends in ForCausalLM (Llama, Gemma, Phi, Qwen, Mistral, ...)."
     return FinetuneError("not_causal_lm", "Base model is not a causal language model", detail, hint)
-
-
-def load_tokenizer(path: Path) -> Any:
-    try:
-        return AutoTokenizer.from_pretrained(path, **_LOCAL)
-    except (OSError, ValueError) as error:
-        raise FinetuneError(
-            "model_not_found",
-            "The base model has no usable tokenizer",
-            str(error).splitlines()[0],
-            "Put tokenizer.json and tokenizer_config.json beside the model's weights.",
-        ) from error
 
 
 def context_length(config: Any) -> int | None:
@@ -128,7 +114,7 @@ def _load(
     if config is not None:
         options["quantization_config"] = config
     try:
-        model: nn.Module = AutoModelForCausalLM.from_pretrained(path, **options, **_LOCAL)
+        model: nn.Module = AutoModelForCausalLM.from_pretrained(path, **options, **LOCAL)
     except OSError as error:
         raise FinetuneError(
             "model_not_found",
@@ -138,20 +124,3 @@ def _load(
         ) from error
     disarm_repacking(model)
     return model
-
-
-def stop_ids(path: Path, tokenizer: Any) -> tuple[int, ...]:
-    """The tokenizer's end of sequence, and what the model's own generation settings stop at."""
-    found = [tokenizer.eos_token_id]
-    if (path / "generation_config.json").is_file():
-        own = GenerationConfig.from_pretrained(path, local_files_only=True).eos_token_id
-        found += own if isinstance(own, list) else [own]
-    ids = tuple(dict.fromkeys(int(i) for i in found if i is not None))
-    if not ids:
-        raise FinetuneError(
-            "model_not_found",
-            "The tokenizer has no end-of-sequence token",
-            "Without one a model can never learn where an answer ends.",
-            "Add eos_token to the model's tokenizer_config.json.",
-        )
-    return ids

@@ -11,10 +11,11 @@ from worker.finetune.device import compute_dtype, pick_device
 from worker.finetune.errors import FinetuneError
 from worker.finetune.evaluation import HeldOut, held_out
 from worker.finetune.generation import Decoding
-from worker.finetune.model import Base, check_context, load_base, load_config, load_tokenizer, stop_ids
+from worker.finetune.model import Base, check_context, load_base, load_config
 from worker.finetune.pulse import pulse
 from worker.finetune.reporter import Reporter, check_stop
 from worker.finetune.selection import Numbered, Selection, select
+from worker.finetune.tokenizer import load_tokenizer, stop_ids
 from worker.finetune.tokens import Example, encode
 from worker.finetune.turns import Template, make_template
 

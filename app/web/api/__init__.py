@@ -2,6 +2,7 @@
 
 from app.web.api import (
     compare,
+    compare_rows,
     config,
     datasets,
     errands,
@@ -34,6 +35,7 @@ ROUTERS = (
     events.router,
     queue.router,
     leaderboard.router,
+    compare_rows.router,
     compare.router,
     health.router,
 )

@@ -11,8 +11,9 @@ from app.data.rows import read_rows
 from worker.finetune import likelihood as module
 from worker.finetune.batches import IGNORED, pad
 from worker.finetune.likelihood import likelihood
-from worker.finetune.model import Base, load_base, load_tokenizer
+from worker.finetune.model import Base, load_base
 from worker.finetune.reporter import Silent
+from worker.finetune.tokenizer import load_tokenizer
 from worker.finetune.tokens import Example, encode
 from worker.finetune.turns import make_template
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.data.rows import Message, Row
 from worker.finetune.errors import FinetuneError
-from worker.finetune.model import load_tokenizer
 from worker.finetune.reporter import Silent
+from worker.finetune.tokenizer import load_tokenizer
 from worker.finetune.tokens import Encoded, encode, last_answer_only
 from worker.finetune.turns import make_template
 
