@@ -1,20 +1,23 @@
 """What runs can be sorted and tabulated by: their own fields, settings, metrics and resources, all by one name each.
 
 A setting goes by its dotted name (`lora.r`), a metric by the catalogue's (`eval/bleu`, or short `bleu`), a resource
-by its field (`train_seconds`).
+by its field (`train_seconds`). A metric is meant as it was last; with `:best` behind its name, as its best.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Integer, String, func, type_coerce
 from sqlmodel import Session, col, select
 
 from app import metrics, run_config
 from app.errors import Invalid
-from app.metrics import Direction
+from app.metrics import Direction, Metric
 from app.models import Experiment, Run, RunValue
+
+Aggregate = Literal["last", "best"]
+BEST: Final = "best"
 
 RESOURCES: dict[str, tuple[str, str]] = {
     "train_seconds": ("Training time", "s"),
@@ -55,6 +58,12 @@ class Column:
     kind: str  # run, setting, metric or resource
     unit: str = ""
     direction: Direction | None = None
+    aggregate: Aggregate = "last"  # of a metric's curve
+
+    @property
+    def metric(self) -> str:
+        """The catalogue's name, where it is of a metric."""
+        return self.name.partition(":")[0]
 
     @property
     def best_first(self) -> str:
@@ -64,6 +73,9 @@ class Column:
 
 def column(name: str) -> Column:
     """The column of a name; raises KeyError."""
+    plain, _, aggregate = name.partition(":")
+    if aggregate:
+        return _best(metrics.BY_NAME.get(plain) or metrics.BY_SHORT[plain], aggregate)
     if metric := metrics.BY_NAME.get(name) or metrics.BY_SHORT.get(name):
         return Column(metric.name, metric.label, "metric", metric.unit, metric.direction)
     if name in RESOURCES:
@@ -72,6 +84,14 @@ def column(name: str) -> Column:
     if name in OWN:
         return Column(name, OWN[name], "run")
     return Column(name, run_config.LABELS[name], "setting", run_config.UNITS[name])
+
+
+def _best(metric: Metric, aggregate: str) -> Column:
+    """Of a metric that has one."""
+    if aggregate != BEST or metric.direction is None:
+        raise KeyError(f"{metric.name}:{aggregate}")
+    name = f"{metric.name}:{BEST}"
+    return Column(name, f"{metric.label}, best", "metric", metric.unit, metric.direction, BEST)
 
 
 # The experiment table.
@@ -115,8 +135,8 @@ def _named(name: str, field: str) -> Column:
 def sql_value(column: Column) -> ColumnElement[Any]:
     """The column's value in a statement over Run joined with Experiment."""
     if column.kind == "metric":
-        mine = col(RunValue.run_id) == col(Run.id), col(RunValue.name) == column.name
-        return select(RunValue.last).where(*mine).scalar_subquery()
+        mine = col(RunValue.run_id) == col(Run.id), col(RunValue.name) == column.metric
+        return select(getattr(RunValue, column.aggregate)).where(*mine).scalar_subquery()
     if column.kind == "resource":
         return func.json_extract(col(Run.resources), f'$."{column.name}"')
     if column.kind == "setting":
@@ -134,18 +154,19 @@ def values(
     session: Session, rows: Sequence[tuple[Run, Experiment]], columns: Sequence[Column]
 ) -> dict[int, dict[str, Any]]:
     """By run id, the value of every column; None where there is none."""
-    wanted = [c.name for c in columns if c.kind == "metric"]
+    wanted = {c.metric for c in columns if c.kind == "metric"}
     ids = [run.id for run, _ in rows]
     found = session.exec(select(RunValue).where(col(RunValue.run_id).in_(ids), col(RunValue.name).in_(wanted))).all()
-    measured = {(value.run_id, value.name): value.last for value in found}
+    measured = {(value.run_id, value.name): value for value in found}
     return {
         run.id: {c.name: _value(run, experiment, c, measured) for c in columns} for run, experiment in rows if run.id
     }
 
 
-def _value(run: Run, experiment: Experiment, column: Column, measured: dict[tuple[int, str], float]) -> Any:
+def _value(run: Run, experiment: Experiment, column: Column, measured: dict[tuple[int, str], RunValue]) -> Any:
     if column.kind == "metric":
-        return measured.get((run.id or 0, column.name))
+        found = measured.get((run.id or 0, column.metric))
+        return getattr(found, column.aggregate) if found else None
     if column.kind == "resource":
         return (run.resources or {}).get(column.name)
     if column.kind == "setting":

@@ -1,20 +1,17 @@
-"""Which runs a list or a leaderboard is about: experiment, status, and words to look for."""
+"""Which runs a list or a leaderboard is about: experiment, status, and a filter (app.board.filter)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, String, func, or_, select
+from sqlalchemy import ColumnElement
 from sqlmodel import col
 
 from app import ids
+from app.board.filter.grammar import parse
+from app.board.filter.sql import condition
 from app.errors import Invalid
 from app.models import Experiment, Run
 from app.status import RunStatus
-
-ESCAPE = "\\"
-
-# Every word is a condition of its own, and the database takes only so many of them.
-MOST_TEXT = 500
 
 # How Run is joined with Experiment; the tables also refer to each other by the baseline.
 ITS_EXPERIMENT: ColumnElement[bool] = col(Run.experiment_id) == col(Experiment.id)
@@ -22,7 +19,7 @@ ITS_EXPERIMENT: ColumnElement[bool] = col(Run.experiment_id) == col(Experiment.i
 
 @dataclass(frozen=True)
 class RunFilter:
-    """`text`: each of its words stands in the name, the notes, a tag or the experiment's name, case ignored."""
+    """`text` is in the filter language; where it is none, `conditions` raises FilterError."""
 
     experiment: int | str | None = None
     statuses: Sequence[RunStatus] = ()
@@ -30,7 +27,8 @@ class RunFilter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """For a statement over Run joined with Experiment."""
-        conditions = [_mentions(word) for word in self.text.split()]
+        said = parse(self.text)
+        conditions = [] if said is None else [condition(said)]
         if isinstance(self.experiment, int):
             conditions.append(col(Run.experiment_id) == self.experiment)
         elif self.experiment is not None:
@@ -41,11 +39,9 @@ class RunFilter:
 
 
 def parse_filter(experiment: str | None = None, status: str | None = None, text: str | None = None) -> RunFilter:
-    """From a query: `experiment` is an id or a name, `status` a list with commas."""
-    words = text or ""
-    if len(words) > MOST_TEXT:
-        raise Invalid.one("filter", f"Look for at most {MOST_TEXT} characters at once")
-    return RunFilter(_parse_experiment(experiment or ""), parse_statuses(status or ""), words)
+    """From a query: `experiment` is an id or a name, `status` a list with commas; a bad filter is a FilterError."""
+    parse(text or "")
+    return RunFilter(_parse_experiment(experiment or ""), parse_statuses(status or ""), text or "")
 
 
 def _parse_experiment(text: str) -> int | str | None:
@@ -62,13 +58,3 @@ def parse_statuses(text: str) -> tuple[RunStatus, ...]:
     if unknown := [name for name in names if name not in set(RunStatus)]:
         raise Invalid.one("status", f"There is no status {unknown[0]}: {', '.join(RunStatus)}")
     return tuple(RunStatus(name) for name in names)
-
-
-def _mentions(word: str) -> ColumnElement[bool]:
-    for special in (ESCAPE, "%", "_"):
-        word = word.replace(special, ESCAPE + special)
-    pattern = f"%{word}%"
-    tag = func.json_each(col(Run.tags)).table_valued("value", name="tag")
-    tagged = select(1).select_from(tag).where(tag.c.value.cast(String).like(pattern, escape=ESCAPE)).exists()
-    named = (column.like(pattern, escape=ESCAPE) for column in (col(Run.name), col(Run.notes), col(Experiment.name)))
-    return or_(*named, tagged)

@@ -31,3 +31,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description=f"At most this many; {DEFAULT_LIMIT} unless told.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")]
+Filter = Annotated[
+    str | None,
+    Query(
+        description="Words in name, notes, tags or experiment, and comparisons: "
+        '`lora.r in (8, 16) and (eval/perplexity < 20 or tags = "keep")`.',
+    ),
+]

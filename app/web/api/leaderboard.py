@@ -12,7 +12,7 @@ from app.board.run_columns import parse_columns
 from app.board.run_filter import parse_filter
 from app.listing import DEFAULT_LIMIT
 from app.web.api import shapes
-from app.web.api.documented import Cursor, Limit, problems
+from app.web.api.documented import Cursor, Filter, Limit, problems
 from app.web.deps import Reading
 
 router = APIRouter(prefix="/leaderboard", tags=["leaderboard"], responses=problems(422))
@@ -23,7 +23,7 @@ def show(
     session: Reading,
     experiment: Annotated[str | None, Query(description="An id or a name.")] = None,
     status: Annotated[str | None, Query(description="One or more, with commas.")] = None,
-    filter: Annotated[str | None, Query(description="Words in name, notes, tags or experiment.")] = None,
+    filter: Filter = None,
     sort: Annotated[str, Query(description="A column; `-` for the largest first.")] = leaderboard.BEST_PERPLEXITY_FIRST,
     columns: Annotated[str | None, Query(description="Names with commas; the experiment table's unless told.")] = None,
     group: Annotated[

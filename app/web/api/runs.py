@@ -12,7 +12,7 @@ from app.listing import DEFAULT_LIMIT
 from app.runs import NewRun
 from app.web.api import shapes
 from app.web.api.bodies import BulkAction, Launch, Retry, RunChanges
-from app.web.api.documented import BODY, Cursor, Limit, problems
+from app.web.api.documented import BODY, Cursor, Filter, Limit, problems
 from app.web.deps import Id, Reading, SettingsDep, Wake, Writing
 
 router = APIRouter(prefix="/runs", tags=["runs"], responses=problems(422))
@@ -50,7 +50,7 @@ def list_all(
     session: Reading,
     experiment: Annotated[str | None, Query(description="An id or a name.")] = None,
     status: Annotated[str | None, Query(description="One or more, with commas.")] = None,
-    filter: Annotated[str | None, Query(description="Words in name, notes, tags or experiment.")] = None,
+    filter: Filter = None,
     sort: Annotated[str, Query(description="A column, with `-` in front for the largest first.")] = "-id",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
