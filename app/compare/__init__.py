@@ -8,4 +8,14 @@ comparison   the whole of it, put together from:
   resources  what they cost
   recorded   which series they left
   verdict    what is best, and whether that is real, in a few sentences
+
+sides        whose answers stand side by side, and what each is set against
+answers      a model's answers: facts of each in memory, texts in its run's file
+marks        what is said of an answer at a glance, each with its rule
+row_table    the rows of all sides in one order, with scores and gains
+row_query    which rows, in which order
+row_search   what only the texts of all rows can tell
+rows         rows with their texts
+words        words as a reader counts them
+word_diff    an answer against the reference or another answer
 """

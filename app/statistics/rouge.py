@@ -46,8 +46,13 @@ def common_length(ours: Sequence[str], theirs: Sequence[str]) -> int:
 
 def common_places(ours: Sequence[str], theirs: Sequence[str]) -> list[int]:
     """Places in `ours` of a longest common subsequence."""
+    return [place for place, _ in common_pairs(ours, theirs)]
+
+
+def common_pairs(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
+    """The words of a longest common subsequence, each by its place in `ours` and in `theirs`."""
     rows = list(_rows(ours, theirs))
-    places, i, j = [], len(ours), len(theirs)
+    pairs, i, j = [], len(ours), len(theirs)
     while i and j:
         i -= 1
         if not rows[j - 1] >> i & 1:
@@ -55,8 +60,8 @@ def common_places(ours: Sequence[str], theirs: Sequence[str]) -> list[int]:
         j -= 1
         while j and rows[j - 1] >> i & 1:  # an earlier word of theirs had matched it already
             j -= 1
-        places.append(i)
-    return places[::-1]
+        pairs.append((i, j))
+    return pairs[::-1]
 
 
 def _rows(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[int]:

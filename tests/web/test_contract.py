@@ -66,6 +66,7 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("get", "/runs/{run_id}/artifacts/{name}", 200, set(), {404}),
     ("get", "/errands/{errand_id}", 200, ERRAND, {404}),
     ("delete", "/errands/{errand_id}", 200, ERRAND, {404}),
+    ("get", "/compare/rows", 200, LISTED | {"sides", "left_out"}, {422}),
     ("get", "/leaderboard", 200, LISTED | {"groups", "columns", "unranked"}, {422}),
     ("get", "/compare", 200, COMPARISON, {422}),
     ("get", "/workers", 200, LISTED, set()),

@@ -4,15 +4,14 @@ Before the end the base's answers are there already, in the file of its measurem
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from app import predictions
-from app.data.rows import ROWS_FILE, Row, read_rows
+from app.data.row_lookup import look_up
+from app.data.rows import Row
 from app.models import Run
 from app.predictions import Prediction
 from app.settings import Settings
@@ -33,9 +32,6 @@ SAME = 0.005
 
 # Of files with more rows, better and worse ones are not counted: every row would have to be read.
 MOST_COUNTED = 5000
-
-# Questions are looked up in the stored data set; beyond this the prompt itself has to do.
-LARGEST_LOOKUP_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ def answers(settings: Settings, run: Run, order: str, offset: int) -> Answers:
     found = predictions.list_predictions(settings, run.id, sort=ORDERS[order][1], limit=PAGE_ROWS, cursor=str(offset))
     if not found.total:
         return _of_base(settings, run)
-    asked = _asked(settings, run, (item["row"] for item in found.items))
+    asked = look_up(settings, run.dataset_id, (item["row"] for item in found.items))
     rows = [_row(item, asked.get(item["row"])) for item in found.items]
     more = int(found.next_cursor) if found.next_cursor else None
     return Answers(rows, found.total, order, offset, more, _counts(settings, run.id, found.total))
@@ -136,7 +132,7 @@ def _of_base(settings: Settings, run: Run) -> Answers:
     if run.results or not run.baseline_key or not file.is_file():
         return Answers([], 0, order, 0, None)
     measured = _measured(file)
-    asked = _asked(settings, run, (item["row"] for item in measured[:PAGE_ROWS]))
+    asked = look_up(settings, run.dataset_id, (item["row"] for item in measured[:PAGE_ROWS]))
     rows = [
         HeldOutRow(
             item["row"],
@@ -157,20 +153,3 @@ def _measured(file: Path) -> list[dict[str, Any]]:
     """A base's measurement is written once, under a name that says what of."""
     rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
     return rows
-
-
-def _asked(settings: Settings, run: Run, numbers: Iterable[int]) -> dict[int, Row]:
-    """Rows of the data set by number; none where it is gone, or too large to look for a few rows in it."""
-    wanted = frozenset(numbers)
-    if run.dataset_id is None or not wanted:
-        return {}
-    return dict(_looked_up(settings.dataset_dir(run.dataset_id) / ROWS_FILE, wanted))
-
-
-@lru_cache(maxsize=64)
-def _looked_up(file: Path, numbers: frozenset[int]) -> tuple[tuple[int, Row], ...]:
-    """A stored data set never changes, and its id is never used again."""
-    if not file.is_file() or file.stat().st_size > LARGEST_LOOKUP_BYTES:
-        return ()
-    rows = islice(enumerate(read_rows(file)), max(numbers) + 1)
-    return tuple((number, row) for number, row in rows if number in numbers)
