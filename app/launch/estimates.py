@@ -4,9 +4,10 @@ A kind is what time per example depends on most: base model, quantisation, longe
 has finished here there is no estimate, rather than a guess.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -34,14 +35,26 @@ class Kind:
         flat = flatten(config.model_dump())
         return cls(tuple(flat[name] for name in OF_A_KIND), device)
 
+    def has_base_of(self, other: "Kind") -> bool:
+        """Whether both train the same base, quantised alike, on the same hardware."""
+        return self.device == other.device and self.settings[:2] == other.settings[:2]
+
 
 @dataclass(frozen=True)
 class Past:
-    """A finished run; `other_seconds` is all of its time but the training: loading, evaluating, saving."""
+    """A finished run; `other_seconds` is all of its time but the training: loading, evaluating, saving.
+
+    `peak_memory` is in bytes, `longest` in tokens, None where it was not measured. `forecast` is what was said of it.
+    """
 
     kind: Kind
     seconds_per_1000_examples: float
     other_seconds: float
+    seconds: float = 0.0
+    config: Mapping[str, Any] = field(default_factory=dict)
+    peak_memory: int | None = None
+    longest: int | None = None
+    forecast: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,11 +107,14 @@ def estimate(session: Session, settings: Settings, configs: Sequence[RunConfig])
 
 def hardware(session: Session) -> str | None:
     """What the next run will run on: the device of a worker that lives, else that of the newest finished run."""
-    workers = session.exec(select(Worker).order_by(col(Worker.name))).all()
-    alive = next((worker.device for worker in workers if leases.holds(worker.boot, worker.beat_until)), None)
-    if alive is not None:
-        return _device(alive)
+    if worker := living(session):
+        return _device(worker.device)
     return next((run.kind.device for run in finished(session)), None)
+
+
+def living(session: Session) -> Worker | None:
+    workers = session.exec(select(Worker).order_by(col(Worker.name))).all()
+    return next((worker for worker in workers if leases.holds(worker.boot, worker.beat_until)), None)
 
 
 def finished(session: Session) -> list[Past]:
@@ -120,7 +136,17 @@ def _past(runs: Iterable[Run]) -> Iterable[Past]:
             continue
         flat = flatten(run.config)
         kind = Kind(tuple(flat.get(name) for name in OF_A_KIND), _device(resources.get("device") or ""))
-        yield Past(kind, rate, max(0.0, (run.finished_at - run.started_at).total_seconds() - trained))
+        seconds = (run.finished_at - run.started_at).total_seconds()
+        yield Past(
+            kind,
+            rate,
+            max(0.0, seconds - trained),
+            seconds,
+            run.config,
+            resources.get("peak_memory_bytes"),
+            resources.get("longest_row_tokens"),
+            run.forecast or {},
+        )
 
 
 def _device(name: str) -> str:

@@ -17,12 +17,24 @@ class Linear:
 
 
 @dataclass(frozen=True)
+class Decoder:
+    """The widths of a decoder: of its layers, of what is between them, of keys and values together, of its output."""
+
+    layers: int
+    hidden: int
+    inner: int
+    keys: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
 class ModelShape:
     """What a base model's files say of its size. `linears` leaves out embeddings and the output layer."""
 
     parameters: int
     biases: int
     linears: tuple[Linear, ...]
+    decoder: Decoder | None = None
 
 
 def steps_per_epoch(training: TrainingConfig, train_rows: int) -> int:
@@ -39,15 +51,16 @@ def total_steps(training: TrainingConfig, train_rows: int) -> int:
 
 def trainable_parameters(lora: LoraConfig, shape: ModelShape) -> int:
     """Parameters of the adapter, as PEFT counts them."""
-    adapted = [linear for linear in shape.linears if _is_target(lora, linear)]
+    adapted = adapted_layers(lora, shape)
     weights = sum(lora.r * (linear.inputs + linear.outputs) for linear in adapted)
     magnitudes = sum(linear.outputs for linear in adapted) if lora.use_dora else 0
     biases = {"none": 0, "all": shape.biases, "lora_only": sum(linear.biases for linear in adapted)}
     return weights + magnitudes + biases[lora.bias]
 
 
-def _is_target(lora: LoraConfig, linear: Linear) -> bool:
-    return lora.target_modules == "all-linear" or linear.name in lora.target_modules
+def adapted_layers(lora: LoraConfig, shape: ModelShape) -> list[Linear]:
+    """The layers that an adapter sits on."""
+    return [x for x in shape.linears if lora.target_modules == "all-linear" or x.name in lora.target_modules]
 
 
 def trainable_share(lora: LoraConfig, shape: ModelShape) -> float:

@@ -8,8 +8,9 @@ import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from app.launch.launch_facts import Linear, ModelShape
+from app.launch.launch_facts import Decoder, Linear, ModelShape
 
 # Parts of names by which architectures call their embeddings and output layers.
 NOT_ADAPTED = ("embed", "wte", "wpe", "lm_head")
@@ -20,7 +21,8 @@ def read(folder: Path) -> ModelShape | None:
     """None where the files cannot tell: they are not there, damaged, or hold weights that are already quantised."""
     try:
         tensors = dict(_tensors(folder))
-        transposed = json.loads((folder / "config.json").read_text("utf-8")).get("model_type") == "gpt2"
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        transposed = config.get("model_type") == "gpt2"
     except (OSError, ValueError, KeyError, struct.error):
         return None
     weights = {n: shape for n, shape in tensors.items() if len(shape) <= 2 and n.endswith((".weight", ".bias"))}
@@ -30,7 +32,22 @@ def read(folder: Path) -> ModelShape | None:
         if len(shape) == 2 and not any(part in name for part in NOT_ADAPTED)
     )
     biases = sum(math.prod(shape) for name, shape in weights.items() if name.endswith(".bias"))
-    return ModelShape(sum(map(math.prod, weights.values())), biases, linears) if linears else None
+    return ModelShape(sum(map(math.prod, weights.values())), biases, linears, _decoder(config)) if linears else None
+
+
+def _decoder(config: dict[str, Any]) -> Decoder | None:
+    """By the names that most architectures share, or GPT-2's; None where they say too little."""
+    hidden, layers = (_size(config, *names) for names in (("hidden_size", "n_embd"), ("num_hidden_layers", "n_layer")))
+    vocabulary, heads = _size(config, "vocab_size"), _size(config, "num_attention_heads", "n_head")
+    if not (hidden and layers and vocabulary and heads):
+        return None
+    inner = _size(config, "intermediate_size", "n_inner") or 4 * hidden
+    width = _size(config, "head_dim") or hidden // heads
+    return Decoder(layers, hidden, inner, width * (_size(config, "num_key_value_heads") or heads), vocabulary)
+
+
+def _size(config: dict[str, Any], *names: str) -> int:
+    return next((config[name] for name in names if isinstance(config.get(name), int)), 0)
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, list[int]]]:

@@ -1,5 +1,6 @@
 """Which rows make up each optimizer step, and how the rows of a forward pass are joined."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ IGNORED = -100
 
 # Batches are cut from shuffled stretches of this many batches sorted by length: little padding, much chance.
 STRETCH = 50
+
+# Looking for the largest batch, so many are looked through: more hardly ever have a larger one.
+MOST_EPOCHS = 10
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,12 @@ class Plan:
         epoch, at = divmod(number, self.steps_per_epoch)
         batches = epoch_batches(self.lengths, self.batch_size, self.seed, epoch)
         return batches[at * self.accumulation : (at + 1) * self.accumulation]
+
+    def largest(self) -> list[int]:
+        """The batch with most tokens, padding included, of the whole training (of its first epochs, of very many)."""
+        epochs = min(MOST_EPOCHS, math.ceil(self.total_steps / self.steps_per_epoch))
+        batches = (epoch_batches(self.lengths, self.batch_size, self.seed, epoch) for epoch in range(epochs))
+        return max(itertools.chain(*batches), key=lambda batch: len(batch) * max(self.lengths[row] for row in batch))
 
     def epoch(self, steps: int) -> float:
         """Passes over the rows after so many steps."""

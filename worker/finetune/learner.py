@@ -68,6 +68,16 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         return Step(loss, grad_norm, rate)
 
+    def rehearse(self, batches: Sequence[Batch], reporter: Reporter) -> None:
+        """A step that leaves no trace: what it takes in memory is taken, and nothing else is as if it had been."""
+        self.model.train()
+        before = random_state()
+        try:
+            self._accumulate(batches, reporter)
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+            restore_random_state(before)
+
     def _accumulate(self, batches: Sequence[Batch], reporter: Reporter) -> float:
         tokens = sum(int((batch.labels[:, 1:] != IGNORED).sum()) for batch in batches)
         total = torch.zeros((), dtype=torch.float64, device=self.device)

@@ -1,7 +1,7 @@
 """What a run has to show: `results` and `resources` in the API's shape, and its predictions."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.metrics import COMPARED, relative_change
@@ -35,12 +35,12 @@ def results(job: Prepared, base: Baseline, tuned: Measurement) -> dict[str, Any]
 
 def _intervals(base: Measurement, tuned: Measurement) -> dict[str, Interval | None]:
     """95 % intervals of the improvements; None where the base has no score to improve on."""
-    found = paired.differences(_side(base), _side(tuned))
+    found = paired.differences(side(base.rows), side(tuned.rows))
     return {m.short: found[m.short].relative if m.short in found else None for m in COMPARED}
 
 
-def _side(measurement: Measurement) -> paired.Side:
-    rows = measurement.rows
+def side(rows: Sequence[RowResult]) -> paired.Side:
+    """What one model did with the rows, as intervals are computed from it."""
     return paired.Side(
         nll=[math.nan if row.nll is None else row.nll for row in rows],
         tokens=[row.tokens for row in rows],
@@ -71,6 +71,7 @@ def resources(job: Prepared, run: Training, clock: Clock) -> dict[str, Any]:
         "effective_batch_size": run.config.effective_batch_size,
         "steps": done.step,
         "train_rows": len(job.train),
+        "longest_row_tokens": max(map(len, job.train)),
     }
 
 
@@ -89,6 +90,11 @@ def predictions(job: Prepared, base: Measurement, tuned: Measurement) -> Iterato
             "reference_tokens": example.answer_ids.tolist(),
             "scores": {"base": _scores(before), "finetuned": _scores(after)},
         }
+
+
+def row_result(prediction: dict[str, Any]) -> RowResult:
+    """The fine-tuned model's part of a line of `predictions`, read back."""
+    return RowResult(prediction["row"], prediction["finetuned"], **prediction["scores"]["finetuned"])
 
 
 def _scores(row: RowResult) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def diverged(what: str) -> Diverged:
 
 def train(run: Training) -> None:
     """Train to the end, or until somebody asks to stop (Stopped, with a checkpoint of the last whole step)."""
+    _rehearse(run)
     saved = time.monotonic()
     while True:
         try:
@@ -134,6 +135,17 @@ def train(run: Training) -> None:
     if run.config.load_best_model_at_end and run.best is not None:
         run.reporter.log(f"Keeping the adapter of step {run.done.best_step}: the best validation loss.")
         restore_adapter(run.learner.model, run.best)
+
+
+def _rehearse(run: Training) -> None:
+    """Forward and backward over the largest batch there will be: what does not fit fails now, not hours later."""
+    if run.finished:
+        return
+    rows = [[run.examples[i] for i in part] for part in split(run.plan.largest(), run.divisor)]
+    longest = max(len(example) for batch in rows for example in batch)
+    with explained(f"trying the largest batch ({len(rows[0])} rows of up to {longest} tokens), before the first step"):
+        run.learner.rehearse([_join(batch, run) for batch in rows[:1]], run.reporter)
+    run.reporter.log(f"The largest batch, {len(rows[0])} rows of up to {longest} tokens, fits into memory.")
 
 
 def _keep(run: Training) -> None:

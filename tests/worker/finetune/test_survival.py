@@ -198,7 +198,7 @@ def test_what_a_library_raises_in_training_gets_its_name(
     def fail(*_: Any) -> float:
         raise error
 
-    monkeypatch.setattr(Learner, "_accumulate", fail)
+    monkeypatch.setattr(Learner, "step", fail)
     with pytest.raises(FinetuneError) as caught:
         start("one", recording())
     assert caught.value.code == code
