@@ -1,6 +1,6 @@
 // What every page shares: theme switch, keyboard, popovers that close, the reader's own clock.
 import './live.js';
-import { step, toggle } from './rows.js';
+import { compare, enter, pin, step, toggle } from './rows.js';
 
 const root = document.documentElement;
 
@@ -18,6 +18,11 @@ document.addEventListener('click', event => {
   for (const popover of openPopovers()) if (!popover.contains(event.target)) popover.open = false;
 });
 
+function showKeys() {
+  const keys = document.querySelector('details[data-keys]');
+  if (keys) { keys.open = !keys.open; keys.querySelector('summary').focus({ preventScroll: true }); }
+}
+
 const PLACES = { n: '/runs/new', g: '/' };
 
 document.addEventListener('keydown', event => {
@@ -33,6 +38,10 @@ document.addEventListener('keydown', event => {
   else if (key === 'j') step(1);
   else if (key === 'k') step(-1);
   else if (key === 'x') toggle();
+  else if (key === 'enter') enter();
+  else if (key === 'c') compare();
+  else if (key === 'b') pin();
+  else if (key === '?') showKeys();
   else if (key === 'escape') for (const popover of openPopovers()) popover.open = false;
 });
 

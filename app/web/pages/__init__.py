@@ -3,6 +3,7 @@
 from app.web.pages import (
     chip,
     compare,
+    compare_rows,
     datasets,
     docs,
     experiments,
@@ -13,13 +14,16 @@ from app.web.pages import (
     queue,
     reports,
     run,
+    selection,
 )
 
 ROUTERS = (
     leaderboard.router,
+    selection.router,
     launch.router,  # before the run's: its path would be taken for an id
     run.router,
     compare.router,
+    compare_rows.router,
     experiments.router,
     reports.router,
     imports.router,

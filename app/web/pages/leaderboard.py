@@ -1,30 +1,31 @@
 """Home and leaderboard: what runs, what is best, what has changed, and the table with all there is to compare."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, func, select
 
-from app import experiments, ids, runs, workers
+from app import experiments, workers
 from app.board import leaderboard
+from app.board.run_columns import TABLE
 from app.board.run_filter import RunFilter
-from app.disk import disk_use, folder_size
-from app.errors import Invalid
+from app.disk import disk_use
 from app.models import Experiment, Run
 from app.settings import Settings
 from app.status import RunStatus
+from app.web.board_page import chooser, filtering
+from app.web.board_page.heads import heads
 from app.web.board_page.highlights import Highlights, highlights
 from app.web.board_page.query import BoardQuery
 from app.web.board_page.view import board
-from app.web.deps import Health, HealthLook, Reading, SettingsDep, Writing
-from app.web.security import PageForm
+from app.web.deps import Health, HealthLook, Reading, SettingsDep
 from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)
 
-ROWS_PER_PAGE = 100
+ROWS_PER_PAGE = 50
 
 # As the line under the title counts them.
 STATES = (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.FAILED, RunStatus.CANCELLED)
@@ -32,33 +33,26 @@ STATES = (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.FA
 
 @router.get("/")
 @router.get("/leaderboard")
-def show(request: Request, session: Reading, settings: SettingsDep, look: Health) -> HTMLResponse:
+def show(request: Request, session: Reading, settings: SettingsDep, look: Health) -> Response:
     if session.exec(select(Run.id).limit(1)).first() is None:
         return _first_steps(request, session, settings, look)
-    query = BoardQuery.read(request.query_params)
-    return page(
-        request,
-        "board/show.html",
-        shown=_highlights(session, settings, query),
-        experiments=experiments.list_experiments(session),
-        picked=_picked(session, query.runs),
-        counts=_counts(session, query.runs),
-        statuses=list(RunStatus),
-        disk=disk_use(settings),
-        **_table(session, settings, query),
-    )
+    query = BoardQuery.of(request.query_params)
+    if "add" in request.query_params:
+        return RedirectResponse(filtering.added(query, request.query_params).link(), status_code=303)
+    if len(request.query_params.getlist("columns")) > 1:
+        return RedirectResponse(query.link(cursor=query.cursor), status_code=303)
+    return _show(request, session, settings, query)
 
 
 @router.get("/live/strip")
 def live_strip(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
-    return page(
-        request, "board/_strip.html", shown=_highlights(session, settings, BoardQuery.read(request.query_params))
-    )
+    query = BoardQuery.of(request.query_params)
+    return page(request, "board/_strip.html", shown=_highlights(session, settings, query))
 
 
 @router.get("/live/board")
 def live_board(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
-    return page(request, "board/_table.html", **_table(session, settings, BoardQuery.read(request.query_params)))
+    return page(request, "board/_table.html", **_table(session, settings, BoardQuery.of(request.query_params)))
 
 
 @router.get("/live/machine")
@@ -66,50 +60,46 @@ def live_machine(request: Request, session: Reading, settings: SettingsDep, look
     return page(request, "board/_machine.html", **_machine(session, settings, look))
 
 
-@router.post("/leaderboard/selection")
-def change_selection(request: Request, session: Writing, settings: SettingsDep, form: PageForm) -> Response:
-    """Tag or delete the runs that were ticked; deleting asks once more, on a page that names them."""
-    chosen = [run_id for value in form.getlist("run") if (run_id := ids.parse(str(value))) is not None]
-    if not chosen:
-        raise Invalid.one("run", "No run is selected: tick the box in front of a run first.")
-    back = BoardQuery.read({name: str(value) for name, value in form.items()})
-    wish = str(form.get("wish", ""))
-    if wish == "delete":
-        return _ask_before_deleting(request, session, settings, chosen, back)
-    if wish == "delete for good":
-        runs.delete_runs(session, settings, chosen)
-    else:
-        tags = str(form.get("tags", "")).split(",")
-        runs.tag_runs(session, chosen, **{"remove" if wish == "untag" else "add": tags})
-    return RedirectResponse(back.link(cursor=back.cursor), status_code=303)
-
-
-def _ask_before_deleting(
-    request: Request, session: Session, settings: Settings, run_ids: Sequence[int], back: BoardQuery
-) -> HTMLResponse:
-    chosen = [runs.get_run(session, run_id) for run_id in run_ids]
-    size = sum(folder_size(settings.run_dir(run_id)) for run_id in run_ids)
-    left_without = select(Experiment.name).where(col(Experiment.baseline_run_id).in_(run_ids))
+def _show(request: Request, session: Session, settings: Settings, asked: BoardQuery) -> HTMLResponse:
+    query, mistake = filtering.read(asked)
+    picked = _picked(session, query.runs)
     return page(
-        request, "board/delete.html", runs=chosen, size=size, query=back, baseline_of=session.exec(left_without).all()
+        request,
+        "board/show.html",
+        status_code=422 if mistake else 200,
+        shown=_highlights(session, settings, query),
+        experiments=experiments.list_experiments(session),
+        picked=picked,
+        counts=_counts(session, query.runs),
+        statuses=list(RunStatus),
+        disk=disk_use(settings),
+        typed=asked.filter,
+        mistake=mistake,
+        chips=filtering.chips(query, picked),
+        operators=filtering.OPERATORS,
+        choices=chooser.groups(query.shown),
+        **_table(session, settings, query),
     )
 
 
 def _table(session: Session, settings: Settings, query: BoardQuery) -> dict[str, Any]:
+    pinned = session.get(Run, query.pinned) if query.pinned else None
     ranked = leaderboard.build(
         session,
         query.runs,
         sort=query.sort,
+        columns=query.shown,
         limit=ROWS_PER_PAGE,
         cursor=query.cursor or None,
         by_configuration=query.by_configuration,
     )
     return {
-        "query": query,
-        "view": board(session, settings, ranked),
+        "query": query if pinned else replace(query, baseline=""),
+        "view": board(session, settings, ranked, pinned),
         "total": ranked.total,
         "next_cursor": ranked.next_cursor,
         "many": not query.experiment and session.exec(select(func.count()).select_from(Experiment)).one() > 1,
+        "gone": query.pinned if query.pinned and not pinned else None,
     }
 
 
@@ -135,7 +125,7 @@ def _counts(session: Session, chosen: RunFilter) -> dict[RunStatus, int]:
 
 def _first_steps(request: Request, session: Session, settings: Settings, look: HealthLook) -> HTMLResponse:
     """Before the first run: what to do next, and whether this machine is ready for it."""
-    return page(request, "board/first.html", query=None, **_machine(session, settings, look))
+    return page(request, "board/first.html", query=None, heads=heads(TABLE), **_machine(session, settings, look))
 
 
 def _machine(session: Session, settings: Settings, look: HealthLook) -> dict[str, Any]:
