@@ -8,8 +8,10 @@ from sqlmodel import Session, col, select
 from app import experiments, ids
 from app.errors import Invalid
 from app.models import Experiment, Run
+from app.status import RunStatus
 
 FEWEST_RUNS, MOST_RUNS = 2, 100
+MOST_CANDIDATES = 20
 # The palette of the charts has so many colours; with more runs all are grey until one is singled out.
 COLOURS = 7
 BASELINE_SLOT = "b"
@@ -69,6 +71,17 @@ def choose(session: Session, wanted: Sequence[int], baseline: int | None, *, few
     asking = {e.id or 0: e for e in session.exec(select(Experiment).where(col(Experiment.id).in_(of)))}
     first = found[baseline] if baseline in found else _own_baseline(session, runs, asking.values())
     return Chosen((first, *(run for run in runs if run is not first)), first, missing, asking)
+
+
+def candidates(session: Session, chosen: Chosen) -> list[Run]:
+    """Other runs that answer the same questions, those with results first, the newest before the others."""
+    statement = (
+        select(Run)
+        .where(col(Run.experiment_id).in_(chosen.experiments), col(Run.id).not_in(chosen.ids))
+        .order_by(col(Run.status) != RunStatus.COMPLETED, col(Run.id).desc())
+        .limit(MOST_CANDIDATES)
+    )
+    return list(session.exec(statement)) if len(chosen.runs) < MOST_RUNS else []
 
 
 def _own_baseline(session: Session, runs: Sequence[Run], asking: Iterable[Experiment]) -> Run:

@@ -45,6 +45,9 @@ class CompareQuery:
         left = tuple(run for run in self.runs if run != run_id)
         return replace(self, runs=left, baseline=self.baseline if self.baseline != run_id else left[0]).link
 
+    def adding(self, run_id: int) -> str:
+        return replace(self, runs=(*self.runs, run_id)).link
+
     def only(self, run_ids: Sequence[int]) -> str:
         """A few of them, set against the first."""
         return replace(self, runs=tuple(run_ids), baseline=run_ids[0]).link

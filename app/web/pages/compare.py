@@ -6,9 +6,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from app import ids
-from app.compare.chosen import choose, parse_runs
+from app.compare import comparison
+from app.compare.chosen import candidates, choose, parse_runs
+from app.web.compare_page import view
 from app.web.compare_page.query import CompareQuery
-from app.web.deps import Reading
+from app.web.deps import Reading, SettingsDep
 from app.web.templating import page
 
 router = APIRouter(prefix="/compare", include_in_schema=False)
@@ -17,7 +19,11 @@ Runs = Annotated[list[str] | None, Query()]
 
 
 @router.get("")
-def show(request: Request, session: Reading, runs: Runs = None, baseline: str = "", all: str = "") -> HTMLResponse:
+def show(
+    request: Request, session: Reading, settings: SettingsDep, runs: Runs = None, baseline: str = "", all: str = ""
+) -> HTMLResponse:
     chosen = choose(session, parse_runs(runs or ()), ids.parse(baseline))
     query = CompareQuery.of(chosen, all=bool(all))
-    return page(request, "compare/show.html", chosen=chosen, query=query)
+    found = comparison.build(session, settings, chosen)
+    more = candidates(session, chosen)
+    return page(request, "compare/show.html", candidates=more, **view.build(session, found, query))
