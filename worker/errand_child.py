@@ -41,5 +41,11 @@ class ErrandChild:
     def exit_code(self) -> int | None:
         return self._child.exit_code
 
+    def end(self) -> None:
+        """End it now, whatever it is at."""
+        self._child.kill()
+        self._child.process.wait()
+
     def close(self) -> None:
+        """The same, for good: nothing of it is left."""
         self._child.close()

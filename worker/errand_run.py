@@ -83,9 +83,9 @@ def _follow(context: Context, claim: ErrandClaim, child: ErrandChild, seconds: f
             said.error = _died(child.exit_code)
         elif time.monotonic() > deadline:
             said.error = _too_long(seconds)
-            child.close()
+            child.end()
         elif context.stopping.is_set() or not _keep(context, claim, said):
-            child.close()
+            child.end()
             return None
     return said
 
