@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlmodel import Session, col, func, select
@@ -25,6 +25,7 @@ from app.board.run_columns import RUN_ID, TABLE, Column, column, parse_sort, sql
 from app.board.run_filter import ITS_EXPERIMENT, RunFilter
 from app.listing import DEFAULT_LIMIT, Order, parse_offset
 from app.models import Experiment, ResultImport, Run, RunValue
+from app.statistics.significance import Interval
 from app.status import RunStatus
 
 BEST_PERPLEXITY_FIRST = "eval/perplexity"
@@ -43,10 +44,19 @@ class BaseRow:
 
 
 @dataclass(frozen=True)
-class RankedRow:
-    """`best` names the metrics in which no comparable row is better; `rank` is None where the sort ranks nothing.
+class Delta:
+    """A row less the pinned run, `relative` as a share of that run's value; no `interval`: the spread is unknown."""
 
-    A configuration's `run` is its first one; its `values` are means.
+    absolute: float
+    relative: float | None
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class RankedRow:
+    """`best` names the columns in which no comparable row is better; `rank` is None where the sort ranks nothing.
+
+    A configuration's `run` is its first one; its `values` are means. `deltas` are by column (app.board.deltas).
     """
 
     run: Run
@@ -55,6 +65,7 @@ class RankedRow:
     rank: int | None = None
     best: frozenset[str] = frozenset()
     replicates: Replicates | None = None
+    deltas: Mapping[str, Delta] = field(default_factory=dict)
 
     @property
     def runs(self) -> Sequence[Run]:

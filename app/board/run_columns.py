@@ -136,7 +136,7 @@ def sql_value(column: Column) -> ColumnElement[Any]:
     """The column's value in a statement over Run joined with Experiment."""
     if column.kind == "metric":
         mine = col(RunValue.run_id) == col(Run.id), col(RunValue.name) == column.metric
-        return select(getattr(RunValue, column.aggregate)).where(*mine).scalar_subquery()
+        return select(getattr(RunValue, column.aggregate)).where(*mine).correlate(Run).scalar_subquery()
     if column.kind == "resource":
         return func.json_extract(col(Run.resources), f'$."{column.name}"')
     if column.kind == "setting":

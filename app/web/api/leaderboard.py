@@ -6,14 +6,16 @@ from fastapi import APIRouter, Query
 
 from app import runs
 from app.board import leaderboard
+from app.board.deltas import with_deltas
 from app.board.leaderboard import Group, RankedRow
 from app.board.replicates import Replicates
 from app.board.run_columns import parse_columns
 from app.board.run_filter import parse_filter
+from app.db import MAX_ID
 from app.listing import DEFAULT_LIMIT
-from app.web.api import shapes
+from app.web.api import leaderboard_shapes as shapes
 from app.web.api.documented import Cursor, Filter, Limit, problems
-from app.web.deps import Reading
+from app.web.deps import Reading, SettingsDep
 
 router = APIRouter(prefix="/leaderboard", tags=["leaderboard"], responses=problems(422))
 
@@ -21,14 +23,20 @@ router = APIRouter(prefix="/leaderboard", tags=["leaderboard"], responses=proble
 @router.get("", response_model=shapes.Leaderboard, summary="Show the leaderboard")
 def show(
     session: Reading,
+    settings: SettingsDep,
     experiment: Annotated[str | None, Query(description="An id or a name.")] = None,
     status: Annotated[str | None, Query(description="One or more, with commas.")] = None,
     filter: Filter = None,
-    sort: Annotated[str, Query(description="A column; `-` for the largest first.")] = leaderboard.BEST_PERPLEXITY_FIRST,
+    sort: Annotated[
+        str, Query(description="A column, of a metric also `eval/bleu:best`; `-` for the largest first.")
+    ] = leaderboard.BEST_PERPLEXITY_FIRST,
     columns: Annotated[str | None, Query(description="Names with commas; the experiment table's unless told.")] = None,
     group: Annotated[
         Literal["configuration"] | None,
         Query(description="`configuration`: runs that differ in nothing but their seed are one row, of their means."),
+    ] = None,
+    baseline: Annotated[
+        int | None, Query(ge=1, le=MAX_ID, description="The id of a run: every row has its `deltas` to it.")
     ] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
@@ -43,6 +51,8 @@ def show(
         cursor=cursor,
         by_configuration=group == "configuration",
     )
+    if baseline is not None:
+        board = with_deltas(session, settings, board, baseline)
     items = [_row(row, number) for number, group in enumerate(board.groups) for row in group.rows]
     return {
         "items": items,
@@ -57,7 +67,9 @@ def show(
 
 def _row(row: RankedRow, group: int | None) -> dict[str, Any]:
     place = {"group": group, "rank": row.rank, "best": sorted(row.best), "values": row.values}
-    return runs.to_api(row.run, row.experiment) | place | {"replicates": _replicates(row.replicates)}
+    deltas = {name: vars(delta) for name, delta in row.deltas.items()}
+    answer = runs.to_api(row.run, row.experiment) | place
+    return answer | {"deltas": deltas, "replicates": _replicates(row.replicates)}
 
 
 def _replicates(found: Replicates | None) -> dict[str, Any] | None:
