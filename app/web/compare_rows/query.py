@@ -70,6 +70,18 @@ class RowsAddress:
         asked = RowsAddress(self.runs, **(self._texts | {"cursor": "", "row": ""} | changes))
         return f"{PATH}?{urlencode(asked.parameters, safe=',')}"
 
+    def hidden(self) -> dict[str, str]:
+        """What a search keeps as it is."""
+        return {name: value for name, value in self.parameters.items() if name not in ("find", "cursor", "row")}
+
+    @property
+    def comparison(self) -> str:
+        """The page that these rows belong to: the comparison, or the run where there is only one."""
+        if len(self.runs) == 1:
+            return f"/runs/{self.runs[0]}"
+        baseline = "" if self.against_base or not self.baseline else f"&baseline={self.baseline}"
+        return f"/compare?runs={','.join(map(str, self.runs))}{baseline}"
+
     def toggled(self, mark: str, of: str = "") -> str:
         """With a filter more or less, of all runs or of one side."""
         if of == self.of and mark in self.marks:

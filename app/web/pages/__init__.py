@@ -15,11 +15,13 @@ from app.web.pages import (
     reports,
     run,
     selection,
+    views,
 )
 
 ROUTERS = (
     leaderboard.router,
     selection.router,
+    views.router,
     launch.router,  # before the run's: its path would be taken for an id
     run.router,
     compare.router,
