@@ -15,7 +15,8 @@ from app import folders, idempotency, run_state
 from app.db import iso, now
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.experiments import find_or_add
-from app.launch import launch_checks
+from app.launch import forecast, launch_checks
+from app.launch.forecast import Forecast
 from app.models import Dataset, Experiment, Run
 from app.run_config import RunConfig
 from app.settings import Settings
@@ -64,13 +65,14 @@ def create_runs(
     """
     described = [_description({"name": r.name or "", "notes": r.notes, "tags": r.tags}, name_needed=False) for r in new]
     warnings = check_new(session, settings, new)
+    forecasts = forecast.forecast(session, settings, [run.config for run in new])
     if asked and (known := idempotency.replay(session, asked)):
         return [get_run(session, answer["id"]) for answer in known["runs"]]
     for dataset_id in {run.config.data.dataset for run in new}:
         if session.get(Dataset, dataset_id) is None:
             raise Invalid.one("data.dataset", "This data set was deleted a moment ago")
     found = find_or_add(session, experiment)
-    runs = [_queued(found, *parts) for parts in zip(new, described, warnings, strict=True)]
+    runs = [_queued(found, *parts) for parts in zip(new, described, warnings, forecasts, strict=True)]
     _add(session, runs)
     if asked:
         idempotency.remember(session, asked, {"runs": [to_api(run, found) for run in runs]})
@@ -92,7 +94,9 @@ def check_new(session: Session, settings: Settings, new: Sequence[NewRun]) -> li
     return warnings
 
 
-def _queued(experiment: Experiment, new: NewRun, described: Mapping[str, Any], warnings: list[str]) -> Run:
+def _queued(
+    experiment: Experiment, new: NewRun, described: Mapping[str, Any], warnings: list[str], said: Forecast
+) -> Run:
     assert experiment.id is not None
     return Run(
         **described,
@@ -100,6 +104,7 @@ def _queued(experiment: Experiment, new: NewRun, described: Mapping[str, Any], w
         dataset_id=new.config.data.dataset,
         config=new.config.model_dump(mode="json"),
         warnings=warnings,
+        forecast=forecast.to_api(said),
     )
 
 
@@ -230,6 +235,7 @@ def to_api(run: Run, experiment: Experiment) -> dict[str, Any]:
         "results": run.results,
         "resources": run.resources,
         "environment": run.environment,
+        "forecast": run.forecast,
     }
 
 

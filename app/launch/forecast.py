@@ -16,10 +16,10 @@ from sqlmodel import Session
 from app import run_config
 from app.data import row_counts
 from app.errors import Invalid
-from app.launch import base_models, estimates, memory, model_shape
-from app.launch.estimates import Kind, Past
+from app.launch import base_models, memory, model_shape, past
 from app.launch.launch_facts import ModelShape
 from app.launch.memory import Memory
+from app.launch.past import Kind, Past
 from app.models import Dataset
 from app.run_config import RunConfig, flatten
 from app.settings import Settings
@@ -75,6 +75,10 @@ class Forecast:
     memory: MemoryForecast | None = None
     time: TimeForecast | None = None
 
+    @property
+    def seconds(self) -> float | None:
+        return self.time.seconds if self.time else None
+
 
 @dataclass(frozen=True)
 class Here:
@@ -95,10 +99,10 @@ class Here:
 
 def forecast(session: Session, settings: Settings, configs: Sequence[RunConfig]) -> list[Forecast]:
     """Of each; reads the headers of the base models' files and no weights."""
-    device, worker = estimates.hardware(session), estimates.living(session)
+    device, worker = past.hardware(session), past.living(session)
     if device is None:
         return [Forecast(None) for _ in configs]
-    here = Here(estimates.finished(session), device, worker.memory_total_bytes if worker else None)
+    here = Here(past.finished(session), device, worker.memory_total_bytes if worker else None)
 
     @cache
     def shape(base_model: str) -> ModelShape | None:
@@ -118,6 +122,17 @@ def forecast(session: Session, settings: Settings, configs: Sequence[RunConfig])
         )
         for config in configs
     ]
+
+
+def total_seconds(made: Sequence[Forecast]) -> float | None:
+    """Of those whose time is known, one after another; None where none is."""
+    known = [one.seconds for one in made if one.seconds is not None]
+    return sum(known) if known else None
+
+
+def largest(made: Sequence[Forecast]) -> MemoryForecast | None:
+    """That of the run that takes most memory."""
+    return max((one.memory for one in made if one.memory), key=lambda memory: memory.bytes, default=None)
 
 
 def to_api(made: Forecast) -> dict[str, Any]:
@@ -217,7 +232,7 @@ def _time(session: Session, settings: Settings, config: RunConfig, here: Here) -
     if rows is None:
         return None
     kind = Kind.of(config, here.device)
-    seconds = estimates.seconds(here.past, kind, estimates.examples(config, rows.train))
+    seconds = past.seconds(here.past, kind, past.examples(config, rows.train))
     if seconds is None:
         return None
     runs = sum(run.kind == kind for run in here.past)

@@ -7,8 +7,8 @@ from sqlmodel import Session
 
 from app import run_config, sweep
 from app.errors import FieldError, Invalid
-from app.launch import estimates
-from app.launch.estimates import Estimate
+from app.launch import forecast
+from app.launch.forecast import Forecast, MemoryForecast, TimeForecast
 from app.run_config import RunConfig
 from app.settings import Settings
 from app.study import equivalents
@@ -27,7 +27,7 @@ class Line:
     name: str
     differs: Sequence[tuple[str, str]]
     batch: str
-    seconds: float | None
+    forecast: Forecast
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,34 @@ class Plan:
     runs: int = 1
     lines: Sequence[Line] = ()
     notes: Sequence[str] = ()
-    estimate: Estimate | None = None
+    forecasts: Sequence[Forecast] = ()
     errors: Sequence[FieldError] = ()
 
     @property
     def unlisted(self) -> int:
         return self.runs - len(self.lines) if self.lines else 0
+
+    @property
+    def seconds(self) -> float | None:
+        return forecast.total_seconds(self.forecasts)
+
+    @property
+    def untimed(self) -> int:
+        """Runs whose time nothing tells."""
+        return sum(one.time is None for one in self.forecasts)
+
+    @property
+    def time(self) -> TimeForecast | None:
+        """The first that is known: its basis and error are those of all of its kind."""
+        return next((one.time for one in self.forecasts if one.time), None)
+
+    @property
+    def memory(self) -> MemoryForecast | None:
+        return forecast.largest(self.forecasts)
+
+    @property
+    def device(self) -> str | None:
+        return self.forecasts[0].device if self.forecasts else None
 
 
 def plan(session: Session, settings: Settings, typed: Mapping[str, str]) -> Plan:
@@ -51,9 +73,9 @@ def plan(session: Session, settings: Settings, typed: Mapping[str, str]) -> Plan
         made = variants(typed, config)
     except Invalid as error:
         return Plan(errors=beside_fields(error.errors))
-    forecast = estimates.estimate(session, settings, [variant.config for variant in made])
-    lines = [_line(v, config, seconds) for v, seconds in zip(made, forecast.seconds, strict=True)]
-    return Plan(len(made), lines[:LISTED], equivalents.notes(made), forecast)
+    forecasts = forecast.forecast(session, settings, [variant.config for variant in made])
+    lines = [_line(v, config, said) for v, said in zip(made[:LISTED], forecasts, strict=False)]
+    return Plan(len(made), lines, equivalents.notes(made), forecasts)
 
 
 def variants(typed: Mapping[str, str], config: RunConfig) -> list[Variant]:
@@ -78,7 +100,7 @@ def _of_line(error: FieldError) -> FieldError:
     return FieldError(RUNS, f"Line {int(number) + 1}, {setting}: {error.message}")
 
 
-def _line(variant: Variant, config: RunConfig, seconds: float | None) -> Line:
+def _line(variant: Variant, config: RunConfig, said: Forecast) -> Line:
     differs = [(launch_view.short_label(name), sweep.value_said(value)) for name, value in variant.changes.items()]
     batch, usual = variant.config.training.effective_batch_size, config.training.effective_batch_size
-    return Line(variant.name, differs, numbers.number(batch) if batch != usual else "", seconds)
+    return Line(variant.name, differs, numbers.number(batch) if batch != usual else "", said)

@@ -23,6 +23,7 @@ FINDING = {
     "interval", "memory_change_bytes", "time_change_seconds", "at_edge", "text",
 }  # fmt: skip
 COMPARISON = {"baseline", "runs", "missing", "verdict", "settings", "metrics", "resources", "series", "apart"}
+VIEW = {"id", "name", "query", "created_at"}
 EXPERIMENT = {"id", "name", "description", "baseline_run"}
 ERRAND = {"id", "kind", "run", "request", "status", "waits_for", "answer", "error", "created_at", "finished_at"}
 
@@ -46,6 +47,7 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("post", "/imports", 201, {"experiment", "runs", "warnings"}, {400, 413, 415, 422, 503}),
     ("post", "/runs", 201, RUN, {400, 409, 413, 415, 422, 503}),
     ("post", "/sweeps", 201, {"runs"}, {400, 409, 413, 415, 422, 503}),
+    ("post", "/estimates", 200, {"device", "memory", "time"}, {400, 413, 415, 422}),
     ("get", "/runs", 200, LISTED, {422}),
     ("post", "/runs/bulk", 204, set(), {404, 409, 422}),
     ("get", "/runs/{run_id}", 200, RUN, {404}),
@@ -69,6 +71,10 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("get", "/compare/rows", 200, LISTED | {"sides", "left_out"}, {422}),
     ("get", "/leaderboard", 200, LISTED | {"groups", "columns", "unranked"}, {422}),
     ("get", "/compare", 200, COMPARISON, {422}),
+    ("get", "/views", 200, LISTED, set()),
+    ("post", "/views", 201, VIEW, {400, 413, 415, 422}),
+    ("get", "/views/{view_id}", 200, VIEW, {404}),
+    ("delete", "/views/{view_id}", 204, set(), {404}),
     ("get", "/workers", 200, LISTED, set()),
     ("get", "/version", 200, {"version"}, set()),
 )
@@ -79,7 +85,7 @@ QUERIES = {
     "/runs/{run_id}/logs": {"after"},
     "/runs/{run_id}/predictions": {"sort", "limit", "cursor"},
     "/experiments/{experiment_id}/report": {"best_by"},
-    "/leaderboard": {"experiment", "filter", "sort", "columns", "limit", "cursor"},
+    "/leaderboard": {"experiment", "filter", "sort", "columns", "group", "baseline", "limit", "cursor"},
     "/events": {"runs"},
     "/compare": {"runs", "baseline"},
 }

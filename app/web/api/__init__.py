@@ -5,6 +5,7 @@ from app.web.api import (
     compare_rows,
     config,
     datasets,
+    estimates,
     errands,
     events,
     experiments,
@@ -18,6 +19,7 @@ from app.web.api import (
     run_files,
     runs,
     sweeps,
+    views,
 )
 
 ROUTERS = (
@@ -30,11 +32,13 @@ ROUTERS = (
     imports.router,
     runs.router,
     sweeps.router,
+    estimates.router,
     run_files.router,
     history.router,
     events.router,
     queue.router,
     leaderboard.router,
+    views.router,
     compare_rows.router,
     compare.router,
     health.router,

@@ -25,7 +25,7 @@ class Body(BaseModel):
         return value
 
 
-def _strictly(value: Any) -> RunConfig:
+def strictly(value: Any) -> RunConfig:
     return RunConfig.model_validate(value, strict=True)
 
 
@@ -42,7 +42,7 @@ class Launch(Body):
     name: str | None = None
     notes: str = ""
     tags: list[str] = []
-    config: Annotated[RunConfig, BeforeValidator(_strictly)]
+    config: Annotated[RunConfig, BeforeValidator(strictly)]
 
 
 class SweepRun(Body):
@@ -57,7 +57,7 @@ class Sweep(Body):
     experiment: Annotated[int | str, BeforeValidator(_id_or_name)] = Field(
         description="An id, or a name: created if it is new."
     )
-    config: Annotated[RunConfig, BeforeValidator(_strictly)]
+    config: Annotated[RunConfig, BeforeValidator(strictly)]
     axes: dict[str, list[Any] | dict[str, Any]] = Field(
         {}, description='By dotted name, values or a range: {"low", "high", "n", "scale": "linear" or "log"}.'
     )

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Response
 
 from app import __version__, workers
 from app.db import iso
-from app.web.api import shapes
+from app.web.api import health_shapes
+from app.web.api.shapes import Listed
 from app.web.deps import Health, Reading
 
 probes = APIRouter(tags=["health"])
@@ -22,7 +23,7 @@ async def healthz() -> dict[str, str]:
 
 
 @probes.get(
-    "/readyz", response_model=shapes.Readiness, responses={503: {"model": shapes.Readiness}}, summary="Can runs start?"
+    "/readyz", response_model=health_shapes.Readiness, responses={503: {"model": health_shapes.Readiness}}, summary="Can runs start?"
 )
 def readyz(look: Health, response: Response) -> dict[str, Any]:
     """Whether a run that is launched now would be stored and would start; 503 names what is missing, or stuck."""
@@ -33,7 +34,7 @@ def readyz(look: Health, response: Response) -> dict[str, Any]:
     return {"ready": ready, "parts": {name: vars(part) for name, part in parts.items()}}
 
 
-@router.get("/workers", response_model=shapes.Listed[shapes.Worker], summary="List workers")
+@router.get("/workers", response_model=Listed[health_shapes.Worker], summary="List workers")
 def list_workers(session: Reading) -> dict[str, Any]:
     items = [
         {
@@ -52,7 +53,7 @@ def list_workers(session: Reading) -> dict[str, Any]:
     return {"items": items, "next_cursor": None, "total": len(items)}
 
 
-@router.get("/version", response_model=shapes.Version, summary="Show the version")
+@router.get("/version", response_model=health_shapes.Version, summary="Show the version")
 def version() -> dict[str, str]:
     return {
         "version": __version__,

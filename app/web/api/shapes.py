@@ -126,6 +126,7 @@ class Run(Shape):
     results: Results | None
     resources: Resources | None
     environment: dict[str, Any] = Field(description="Versions and device: what it takes to run this again.")
+    forecast: dict[str, Any] | None = Field(description="What POST /estimates said of it when it was launched.")
 
 
 class Attempt(Shape):
@@ -151,6 +152,7 @@ class PlannedRun(Shape):
     changes: dict[str, Any] = Field(description="What differs from `config`, by dotted name.")
     effective_batch_size: int
     estimated_seconds: float | None
+    estimated_memory_bytes: int | None
     warnings: list[str]
 
 
@@ -223,78 +225,3 @@ class Artifact(Shape):
     sha256: str
     media_type: str
     step: int | None = Field(description="Of which step it is, where the run did not come to its end.")
-
-
-class Worker(Shape):
-    name: str
-    hostname: str
-    version: str
-    device: str
-    alive: bool
-    memory_total_bytes: int | None
-    memory_used_bytes: int | None
-    run: int | None = Field(description="The run it works on.")
-    started_at: datetime
-
-
-class Version(Shape):
-    version: str
-    api: str
-    python: str
-    sqlite: str
-
-
-class Part(Shape):
-    up: bool
-    state: str
-
-
-class Readiness(Shape):
-    ready: bool
-    parts: dict[str, Part]
-
-
-class Column(Shape):
-    name: str
-    label: str
-    unit: str
-    direction: str | None = Field(description="Which way is better, if either is.")
-
-
-class Base(Shape):
-    baseline_key: str
-    base_model: str
-    quantization: str
-    metrics: Scores
-
-
-class Group(Shape):
-    fingerprint: str | None
-    perplexity_key: str | None
-    import_id: int | None = Field(description="The import that the group is; null: measured here.")
-    runs: int
-    shares: str
-    reason: str = Field(description="Why these are not ranked with the first group; empty for the first.")
-    bases: list[Base]
-
-
-class Replicates(Shape):
-    runs: list[int] = Field(description="Runs that differ in nothing but their seed; `values` are their means.")
-    spread: dict[str, float] = Field(description="Standard deviation over them, by column.")
-
-
-class RankedRun(Run):
-    group: int | None = Field(description="Its place in `groups`; null: no results yet.")
-    rank: int | None = Field(description="Within its group, by the sorted metric; null where the sort ranks nothing.")
-    best: list[str] = Field(description="Metrics in which no comparable run is better.")
-    values: dict[str, Any] = Field(description="By column.")
-    replicates: Replicates | None = Field(description="In a table of configurations, what the row stands for.")
-
-
-class Leaderboard(Listed[RankedRun]):
-    """`items` stand group by group."""
-
-    sort: str
-    columns: list[Column]
-    groups: list[Group]
-    unranked: list[RankedRun]

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from app import idempotency, runs
-from app.launch import estimates
+from app.launch import forecast
 from app.runs import NewRun
 from app.study import equivalents
 from app.sweep import Variant
@@ -54,16 +54,17 @@ def _create(
 
 def _expansion(session: Session, settings: SettingsDep, variants: list[Variant]) -> shapes.Expansion:
     warnings = runs.check_new(session, settings, [NewRun.of(variant) for variant in variants])
-    forecast = estimates.estimate(session, settings, [variant.config for variant in variants])
+    forecasts = forecast.forecast(session, settings, [variant.config for variant in variants])
     planned = [
         shapes.PlannedRun(
             name=variant.name,
             notes=variant.notes,
             changes=variant.changes,
             effective_batch_size=variant.config.training.effective_batch_size,
-            estimated_seconds=seconds,
-            warnings=said,
+            estimated_seconds=said.seconds,
+            estimated_memory_bytes=said.memory.bytes if said.memory else None,
+            warnings=warned,
         )
-        for variant, seconds, said in zip(variants, forecast.seconds, warnings, strict=True)
+        for variant, said, warned in zip(variants, forecasts, warnings, strict=True)
     ]
-    return shapes.Expansion(runs=planned, notes=equivalents.notes(variants), estimated_seconds=forecast.total)
+    return shapes.Expansion(runs=planned, notes=equivalents.notes(variants), estimated_seconds=forecast.total_seconds(forecasts))

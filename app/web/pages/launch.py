@@ -20,6 +20,7 @@ from app.settings import Settings
 from app.sweep import AXES, Variant
 from app.web import forms, launch_plan, launch_summary, launch_view, study_form, turns
 from app.web.deps import DatabaseDep, Reading, SettingsDep, Wake
+from app.web.memory_bar import memory_bar
 from app.web.security import PageForm
 from app.web.templating import page
 
@@ -144,9 +145,11 @@ def _datasets(session: Session) -> Sequence[Dataset]:
 
 def _panel(session: Session, settings: Settings, typed: Mapping[str, str], source: Run | None) -> dict[str, Any]:
     folder = base_models.folder(settings, typed.get("model.base_model", ""))
+    plan = launch_plan.plan(session, settings, typed)
     return {
         "facts": launch_summary.facts(session, settings, typed, model_shape.read(folder) if folder else None),
-        "plan": launch_plan.plan(session, settings, typed),
+        "plan": plan,
+        "memory_bar": memory_bar(plan.memory) if plan.memory else None,
         "differing": launch_view.differing(typed, forms.texts(source.config) if source else forms.defaults()),
         "source": source,
         "labels": launch_view.LABELS,

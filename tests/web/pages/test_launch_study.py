@@ -157,7 +157,7 @@ def test_the_panel_shows_the_runs_what_each_differs_by_and_what_is_alike(browser
     assert "4 runs" in shown
     assert "LoRA r 4 LoRA alpha 8" in shown
     assert "Baseline and Optimizer adam are identical in effect" in shown
-    assert "Time no estimate yet" in shown
+    assert "Time no forecast yet" in shown
 
 
 def test_another_effective_batch_is_said(browser: Browser) -> None:
@@ -170,7 +170,7 @@ def test_time_is_estimated_from_runs_of_the_kind(browser: Browser, database: Dat
     add_run(database, RunStatus.COMPLETED, resources=resources, config=config(model__base_model="tiny"), **times)
     with_all = panel(browser, **{f"axes.{R}": "4", "data.max_train_rows": "100", "training.num_train_epochs": "1"})
     assert "Time about 20 s" in with_all, "2 runs of 100 examples"
-    assert "from 1 finished run of the same base model, quantisation and max length on CPU" in with_all
+    assert "From 1 finished run of the same base model, quantisation and max length on CPU" in with_all
     partly = panel(browser, **{"axes.quantization.method": "none"})
     assert "1 of 2 not counted" in partly
 

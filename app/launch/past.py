@@ -1,7 +1,7 @@
-"""How long runs will take: from finished runs of the same kind on the same hardware, and from nothing else.
+"""What finished runs tell of those to come: how long runs of a kind take, and on which hardware the next will be.
 
 A kind is what time per example depends on most: base model, quantisation, longest row, device. Where no run of a kind
-has finished here there is no estimate, rather than a guess.
+has finished here nothing is said of its time, rather than a guess.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,10 +12,8 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from app import leases
-from app.data import row_counts
 from app.models import Run, Worker
 from app.run_config import RunConfig, flatten
-from app.settings import Settings
 from app.status import RunStatus
 
 # The newest finished runs that are looked at.
@@ -57,25 +55,6 @@ class Past:
     forecast: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """Seconds of each run, None where no run of its kind has finished; `based_on` counts the finished ones used."""
-
-    seconds: tuple[float | None, ...]
-    based_on: int
-    device: str | None
-
-    @property
-    def total(self) -> float | None:
-        """Of the runs with an estimate, one after another; None where there is none."""
-        known = [seconds for seconds in self.seconds if seconds is not None]
-        return sum(known) if known else None
-
-    @property
-    def unknown(self) -> int:
-        return sum(seconds is None for seconds in self.seconds)
-
-
 def examples(config: RunConfig, train_rows: int) -> float:
     """Rows seen in training, each as often as it is seen."""
     training = config.training
@@ -90,19 +69,6 @@ def seconds(past: Sequence[Past], kind: Kind, seen: float) -> float | None:
     if not same:
         return None
     return median(r.seconds_per_1000_examples for r in same) * seen / 1000 + median(r.other_seconds for r in same)
-
-
-def estimate(session: Session, settings: Settings, configs: Sequence[RunConfig]) -> Estimate:
-    past, device = finished(session), hardware(session)
-    if device is None:
-        return Estimate((None,) * len(configs), 0, None)
-    kinds = [Kind.of(config, device) for config in configs]
-    rows = {config.data: row_counts.count(session, settings, config.data) for config in configs}
-    made = [
-        seconds(past, kind, examples(config, found.train)) if (found := rows[config.data]) else None
-        for config, kind in zip(configs, kinds, strict=True)
-    ]
-    return Estimate(tuple(made), sum(run.kind in kinds for run in past), device)
 
 
 def hardware(session: Session) -> str | None:
