@@ -18,7 +18,7 @@ ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 # Without a list of runs, the first so many of those that run or wait are watched.
 MOST_ACTIVE = 200
 # More new points than this in one series: the reader is told to ask for the series instead.
-MOST_POINTS = 200
+MOST_POINTS = 32
 
 # One look-up a series, however many points it has.
 NEW_POINTS = text("""
@@ -28,6 +28,8 @@ ORDER BY step LIMIT :limit
 
 # [step, value, time, epoch]
 Point = list[float | int | None]
+# As much as a curve shows of them: an event goes to every open page, and the series have them whole.
+DIGITS, TIME_PLACES, EPOCH_PLACES = 6, 3, 4
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,9 @@ def read_news(
     condition: ColumnElement[bool] = col(Run.id).in_(wanted)
     if active:
         condition = or_(condition, col(Run.status).in_(ACTIVE))
-    found = session.exec(select(Run).where(condition).order_by(col(Run.id)).limit(len(wanted) + MOST_ACTIVE)).all()
+    # Where there are too many, those that run come first.
+    order = col(Run.status).desc(), col(Run.id)
+    found = session.exec(select(Run).where(condition).order_by(*order).limit(len(wanted) + MOST_ACTIVE)).all()
     names = {name.id or 0: name.name for name in session.exec(select(MetricName))}
     news = [_read(session, settings, run, names, since.get(run.id or 0, run.step)) for run in found]
     return [*news, *(News(run_id, gone=True) for run_id in sorted(wanted - {run.id for run in found}))]
@@ -100,13 +104,18 @@ def _read(session: Session, settings: Settings, run: Run, names: Mapping[int, st
     assert run.id is not None
     points: dict[str, list[Point]] = {}
     truncated = False
-    for name_id, name in names.items():
+    for name_id, name in names.items() if run.attempt else ():
         which = {"run": run.id, "name": name_id, "since": since, "limit": MOST_POINTS + 1}
-        rows: list[Point] = [list(row) for row in session.connection().execute(NEW_POINTS, which)]
+        rows = [_point(*row) for row in session.connection().execute(NEW_POINTS, which)]
         truncated = truncated or len(rows) > MOST_POINTS
         if rows:
             points[name] = rows[:MOST_POINTS]
     return News(run.id, _state(settings, run), points, truncated)
+
+
+def _point(step: int, value: float | None, time: float, epoch: float) -> Point:
+    short = None if value is None else float(f"{value:.{DIGITS}g}")
+    return [step, short, round(time, TIME_PLACES), round(epoch, EPOCH_PLACES)]
 
 
 def _state(settings: Settings, run: Run) -> dict[str, Any]:

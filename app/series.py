@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from app.models import MetricName
+from app.models import MetricName, MetricPoint
 
 DEFAULT_POINTS = 1000
 MOST_POINTS = 10_000
@@ -51,6 +51,21 @@ def read_series(
         statement = statement.where(col(MetricName.name).in_(names))
     found = (_read(session, run_id, name, max_points, after) for name in session.exec(statement))
     return [series for series in found if series.points]
+
+
+def at_steps(
+    session: Session, run_id: int, names: Sequence[str], steps: Sequence[int]
+) -> dict[str, dict[int, tuple[float | None, float]]]:
+    """What these series have at exactly these steps: by name and step, the value and the epoch."""
+    # With the ids of the names, each point is one look-up in the table's key.
+    ids = session.exec(select(MetricName.id, MetricName.name).where(col(MetricName.name).in_(names))).all()
+    found: dict[str, dict[int, tuple[float | None, float]]] = {}
+    for name_id, name in ids:
+        of_run = select(MetricPoint.step, MetricPoint.value, MetricPoint.epoch).where(
+            MetricPoint.run_id == run_id, MetricPoint.name_id == name_id, col(MetricPoint.step).in_(steps)
+        )
+        found[name] = {step: (value, epoch) for step, value, epoch in session.exec(of_run)}
+    return found
 
 
 def _read(session: Session, run_id: int, name: MetricName, max_points: int, after: int) -> Series:

@@ -1,5 +1,7 @@
 """What is new about runs since a moment ago."""
 
+import json
+
 from app import logs
 from app.db import Database
 from app.live import MOST_POINTS, News, fresh, joined, read_news
@@ -31,7 +33,7 @@ def test_a_run_comes_with_its_state_and_the_size_of_its_log(database: Database, 
 
 
 def test_points_come_from_the_readers_step_on(database: Database, settings: Settings) -> None:
-    run_id = add_run(database, step=9)
+    run_id = add_run(database, attempt=1, step=9)
     add_points(database, run_id, "train/loss", {1: 1.0, 2: 2.0, 3: None})
     add_points(database, run_id, "eval/loss", {2: 5.0})
     assert read(database, settings, {run_id})[0].points == {}, "none from its own step on"
@@ -44,7 +46,7 @@ def test_points_come_from_the_readers_step_on(database: Database, settings: Sett
 
 
 def test_too_many_points_are_left_to_the_series(database: Database, settings: Settings) -> None:
-    run_id = add_run(database)
+    run_id = add_run(database, attempt=1)
     add_points(database, run_id, "train/loss", dict.fromkeys(range(MOST_POINTS + 1), 1.0))
     (news,) = read(database, settings, {run_id}, {run_id: 0})
     assert news.truncated
@@ -54,10 +56,26 @@ def test_too_many_points_are_left_to_the_series(database: Database, settings: Se
 def test_what_is_active_is_found_and_what_is_gone_is_said(database: Database, settings: Settings) -> None:
     queued, running = add_run(database), add_run(database, RunStatus.RUNNING)
     ended = add_run(database, RunStatus.FAILED)
-    assert [news.run_id for news in read(database, settings, set(), active=True)] == [queued, running]
-    assert [news.run_id for news in read(database, settings, {ended}, active=True)] == [queued, running, ended]
+    assert [news.run_id for news in read(database, settings, set(), active=True)] == [running, queued]
+    assert [news.run_id for news in read(database, settings, {ended}, active=True)] == [running, queued, ended]
     (news,) = read(database, settings, {77})
     assert (news.run_id, news.gone) == (77, True)
+
+
+def test_a_second_of_a_fast_run_is_a_small_event(database: Database, settings: Settings) -> None:
+    """New points only, with the digits that a curve shows: it goes to every open page."""
+    run_id = add_run(database, RunStatus.RUNNING, attempt=1, step=1000, total_steps=100_000, stage="training")
+    for name in ("train/loss", "train/learning_rate", "train/grad_norm", "train/tokens_per_second", "system/memory"):
+        points = {step: 123456.789012345 / step for step in range(960, 1001)}
+        add_points(database, run_id, name, dict(points))
+    (before,) = read(database, settings, {run_id}, {run_id: 980})
+    (news,) = read(database, settings, {run_id}, {run_id: 979})
+    assert [point[0] for point in news.points["train/loss"]] == list(range(979, 1001))
+    assert news.points["train/loss"][0] == [979, 126.105, 1958.0, 97.9]
+    assert len(json.dumps(news.state | {"points": news.points})) < 5000
+    changed = fresh(before, news)
+    assert changed
+    assert {name: len(points) for name, points in changed.points.items()} == dict.fromkeys(news.points, 1)
 
 
 def news_of(step: int, points: dict[int, float], status: str = "running") -> News:

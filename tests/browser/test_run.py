@@ -19,8 +19,7 @@ from app.db import Database, connect
 from app.models import MetricName, MetricPoint, Run
 from app.settings import ROOT, Settings
 from app.status import RunStatus
-from tests.browser.conftest import Open, serving, wait_for
-from tests.browser.seed import seed
+from tests.browser.conftest import Open, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -28,22 +27,10 @@ COMPLETED, RUNNING, FAILED = 8, 9, 12
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    seed(Settings(data_dir=tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
 def worker(data_dir: Path) -> Iterator[Database]:
     database = connect(Settings(data_dir=data_dir).database)
     yield database
     database.dispose()
-
-
-@pytest.fixture
-def address(data_dir: Path) -> Iterator[str]:
-    with serving(data_dir) as address:
-        yield address
 
 
 def write(database: Database, run_id: int, **values: Any) -> None:
@@ -75,14 +62,10 @@ def test_progress_points_and_log_come_while_the_page_is_open(
 ) -> None:
     page = open_page(f"{address}/runs/{RUNNING}")
     canvas = page.wait_for_selector(".tall canvas")
+    page.wait_for_timeout(500)
     page.evaluate("document.body.dataset.same = 'page'")
-    added: list[int] = []
-
-    def note(response: Any) -> None:
-        if "/metrics" in response.url and "after=" in response.url:
-            added.extend(len(series["steps"]) for series in response.json()["series"])
-
-    page.on("response", note)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(address)))
     write_points(worker, RUNNING, range(489, 500), 1.5)
     with (Settings(data_dir=data_dir).run_dir(RUNNING) / "run.log").open("a") as log:
         log.write("2026-11-22T15:00:00Z WARNING row 1873 was cut\n")
@@ -95,8 +78,73 @@ def test_progress_points_and_log_come_while_the_page_is_open(
     assert canvas is not None
     assert canvas.evaluate("canvas => canvas.isConnected"), "the chart was drawn anew"
     assert page.evaluate("document.body.dataset.same") == "page"
-    assert 11 in added
-    assert sum(added) < 100, "points were sent that the page had already"
+    page.hover(".tall .plot", position={"x": 560, "y": 200})
+    expect(page.locator(".tall .tip")).to_contain_text(re.compile(r"step 49\d"))
+    told = {path.partition("?")[0] for path in asked}
+    assert told <= {"/live/chip", f"/runs/{RUNNING}/figures", f"/runs/{RUNNING}/log/lines"}, "points came by the stream"
+
+
+# A page of this script has no stream of its own: whoever hears something has it from the shared one.
+NO_OWN_STREAM = "window.EventSource = class { constructor() { throw new Error('a stream of its own') } }"
+NO_SHARED_WORKER = "delete window.SharedWorker;"
+STREAM_REFUSED = """
+window.EventSource = class extends EventTarget {
+  static CLOSED = 2;
+  readyState = 2;
+  constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('error')), 10); }
+  close() {}
+};
+"""
+
+
+def test_all_tabs_share_one_stream(address: str, worker: Database, open_page: Open) -> None:
+    first = open_page(f"{address}/runs/{RUNNING}")
+    first.context.add_init_script(NO_OWN_STREAM)
+    second = first.context.new_page()
+    faults: list[str] = []
+    second.on("pageerror", lambda error: faults.append(str(error)))
+    second.goto(f"{address}/runs/{RUNNING}")
+    first.reload()
+    for page in (first, second):
+        page.wait_for_selector(".tall canvas")
+    write(worker, RUNNING, step=500, fraction=0.64)
+    for page in (first, second):
+        expect(fact(page, "Step")).to_contain_text("500", timeout=4_000)
+    first.close()
+    write(worker, RUNNING, step=501, fraction=0.64)
+    expect(fact(second, "Step")).to_contain_text("501", timeout=4_000)
+    assert faults == []
+
+
+@pytest.mark.parametrize("script", [NO_SHARED_WORKER, NO_SHARED_WORKER + STREAM_REFUSED], ids=["own stream", "polling"])
+def test_a_browser_without_shared_workers_or_streams_is_kept_up_to_date(
+    address: str, worker: Database, open_page: Open, script: str
+) -> None:
+    page = open_page(f"{address}/runs/{RUNNING}")
+    page.context.add_init_script(script)
+    page.reload()
+    page.wait_for_selector(".tall canvas")
+    write_points(worker, RUNNING, range(489, 500), 1.25)
+    write(worker, RUNNING, step=499, fraction=0.635)
+    expect(fact(page, "Step")).to_contain_text("499", timeout=10_000)
+    expect(fact(page, "Train loss")).to_contain_text("1.25")
+    page.hover(".tall .plot", position={"x": 560, "y": 200})
+    expect(page.locator(".tall .tip")).to_contain_text(re.compile(r"step 49\d"))
+
+
+def test_a_series_that_nobody_knew_of_gets_its_chart(address: str, worker: Database, open_page: Open) -> None:
+    page = open_page(f"{address}/runs/{RUNNING}")
+    page.wait_for_selector(".tall canvas")
+    with worker.writing() as session:
+        name = MetricName(name="own/thing")
+        session.add(name)
+        session.flush()
+        session.add(MetricPoint(run_id=RUNNING, name_id=name.id, step=488, value=7.5, time=1.0, epoch=3.1))
+        session.commit()
+    write(worker, RUNNING, step=488)
+    expect(page.locator('[data-chart="own/thing"] canvas')).to_be_visible(timeout=10_000)
+    page.click("#charts summary:has-text('Values')")
+    expect(page.locator(".values th").last).to_have_text("own/thing")
 
 
 def test_the_end_changes_the_page_in_place(address: str, worker: Database, open_page: Open) -> None:
@@ -174,8 +222,8 @@ def test_a_page_outlives_a_restart_of_the_server(
 
 def test_without_scripts_everything_but_the_charts_is_there(address: str, worker: Database, open_page: Open) -> None:
     page = open_page(f"{address}/runs/{RUNNING}", javascript=False)
-    expect(page.locator("svg.curve")).to_be_visible()
-    expect(page.locator(".small-multiples")).to_be_hidden()
+    expect(page.locator(".tall svg.curve")).to_be_visible()
+    expect(page.locator(".small-multiples svg")).to_have_count(5)
     expect(page.locator("[data-follow]")).to_be_hidden()
     page.click("summary:has-text('Values')")
     expect(page.locator(".values tbody tr").last).to_contain_text("487")

@@ -1,18 +1,24 @@
 // Live parts: an element with data-live="/address" holds what that address answers; when the server says that
-// something changed, it is asked for again. One stream a tab; no stream is opened where no part is live.
+// something changed, it is asked for again. No stream is opened where no part is live.
 import { morph } from './morph.js';
+import { follow } from './stream.js';
 
 const BUSY_MS = 2000; // at most one refresh in this time
+const POLL_MS = 5000; // while the stream is down
 
 const parts = () => [...document.querySelectorAll('[data-live]')];
 const listeners = new Set();
 const refreshers = new Set();
+const pollers = new Set();
 
-/** Call `heard` with the parsed data of every event of the stream. */
+/** Call `heard` with the news of every run that runs or waits, as they come. */
 export function onEvent(heard) { listeners.add(heard); }
 
 /** Call `refresher` when something has changed, at most once in a while; for what is no simple part. */
 export function onChange(refresher) { refreshers.add(refresher); }
+
+/** Call `poller` now and then while there are no news, and once when they are back; for what lives by events. */
+export function onPoll(poller) { pollers.add(poller); }
 
 async function refresh(part) {
   const answer = await fetch(part.dataset.live, { headers: { Accept: 'text/html' } });
@@ -40,18 +46,25 @@ function refreshSoon() {
   timer ??= setTimeout(refreshNow, Math.max(100, asked + BUSY_MS - Date.now()));
 }
 
+function poll() {
+  refreshSoon();
+  for (const poller of pollers) poller();
+}
+
+let polling = null;
+function hearState(up) {
+  if (up && polling) poll();
+  clearInterval(polling);
+  polling = up ? null : setInterval(poll, POLL_MS);
+}
+
 function listen() {
-  const runs = document.body.dataset.runs;
-  const stream = new EventSource('/api/v1/events' + (runs ? `?runs=${runs}` : ''));
-  let lost = false;
-  stream.addEventListener('open', () => { if (lost) refreshSoon(); lost = false; });
-  stream.addEventListener('error', () => { lost = true; });
-  stream.addEventListener('message', event => {
-    const data = JSON.parse(event.data);
-    for (const heard of listeners) heard(data);
+  follow(({ up, news }) => {
+    if (up !== undefined) hearState(up);
+    if (!news) return;
+    for (const heard of listeners) heard(news);
     refreshSoon();
   });
   document.addEventListener('visibilitychange', () => { if (missed && !document.hidden) refreshSoon(); });
-  addEventListener('pagehide', () => stream.close());
 }
 if (parts().length) listen();

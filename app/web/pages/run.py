@@ -52,6 +52,18 @@ def live(
     return page(request, "runs/_live.html", **shown)
 
 
+@router.get("/figures")
+def figures(request: Request, run_id: Id, session: Reading) -> HTMLResponse:
+    """How far it is: what a page asks for with every step, and so no more than that."""
+    return page(request, "runs/_figures.html", **view.progress_of(session, run_id))
+
+
+@router.get("/values")
+def values(request: Request, run_id: Id, session: Reading) -> HTMLResponse:
+    """The table behind the charts, with the points that there are by now."""
+    return page(request, "runs/_values.html", **view.values_of(session, run_id))
+
+
 @router.get("/log")
 def log(run_id: Id, session: Reading, settings: SettingsDep) -> FileResponse:
     runs.get_run(session, run_id)

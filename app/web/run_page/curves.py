@@ -23,6 +23,7 @@ class LossChart:
     raw: str
     smooth: str
     held_out: str
+    validation: str
     dots: list[Point]
     x_ticks: list[Tick]
     y_ticks: list[Tick]
@@ -32,26 +33,18 @@ class LossChart:
     right: int = WIDTH - RIGHT
 
 
-@dataclass(frozen=True)
-class Value:
-    """One line of the table behind the chart."""
-
-    step: int
-    epoch: float
-    train: float | None
-    held_out: float | None
-
-
-def loss_chart(train: Series | None, held_out: Series | None, total_steps: int | None) -> LossChart | None:
+def loss_chart(
+    train: Series | None, held_out: Series | None, total_steps: int | None, validation: Series | None = None
+) -> LossChart | None:
     """None before there are two points."""
-    parts, held_parts = _stretches(train), _stretches(held_out)
+    parts, held_parts, validation_parts = stretches(train), stretches(held_out), stretches(validation)
     points, held = list(chain(*parts)), list(chain(*held_parts))
     if len(points) < 2:
         return None
     right = max(total_steps or 0, points[-1][0])
     smooth = iter(smoothed(points))
     smooth_parts = [list(islice(smooth, len(part))) for part in parts]
-    seen = [y for _, y in points + held]
+    seen = [y for _, y in chain(points, held, *validation_parts)]
     marks = axis.ticks(min(seen), max(seen))
     low, high = marks[0], marks[-1]
 
@@ -60,35 +53,21 @@ def loss_chart(train: Series | None, held_out: Series | None, total_steps: int |
         y = TOP + (high - point[1]) / (high - low) * (HEIGHT - TOP - BOTTOM)
         return round(x, 1), round(y, 1)
 
-    def path(stretches: list[list[Point]]) -> str:
-        return "".join(_path([place(p) for p in stretch]) for stretch in stretches)
+    def path(parts: list[list[Point]]) -> str:
+        return "".join(line([place(p) for p in part]) for part in parts)
 
     return LossChart(
         path(parts),
         path(smooth_parts),
         path(held_parts),
+        path(validation_parts),
         [place(p) for p in held],
         [Tick(place((step, low))[0], number(step)) for step in _steps(right)],
         [Tick(place((0, value))[1], number(value, axis.decimals(marks))) for value in marks],
     )
 
 
-def values(train: Series | None, held_out: Series | None, most: int = 24) -> list[Value]:
-    """The steps at which the held-out loss was measured, and some between them."""
-    if train is None:
-        return []
-    measured = dict(zip(held_out.steps, held_out.values, strict=True)) if held_out else {}
-    every = max(1, len(train.steps) // most)
-    rows = zip(train.steps, train.epochs, train.values, strict=True)
-    last = len(train.steps) - 1
-    return [
-        Value(step, epoch, value, measured.get(step))
-        for at, (step, epoch, value) in enumerate(rows)
-        if at % every == 0 or at == last or step in measured
-    ]
-
-
-def _stretches(series: Series | None) -> list[list[Point]]:
+def stretches(series: Series | None) -> list[list[Point]]:
     """The points between two that have no value: a line across such a gap would claim what was not there."""
     parts: list[list[Point]] = [[]]
     for step, value in zip(series.steps, series.values, strict=True) if series else ():
@@ -103,5 +82,6 @@ def _steps(total: float) -> list[float]:
     return [round(total * part / 4) for part in range(5)] if total >= 4 else [0, total]
 
 
-def _path(points: Sequence[Point]) -> str:
+def line(points: Sequence[Point]) -> str:
+    """As the data of an svg path."""
     return "".join(f"{'L' if i else 'M'}{x} {y}" for i, (x, y) in enumerate(points))

@@ -6,21 +6,16 @@ from typing import Any
 from sqlalchemy import and_, or_, tuple_
 from sqlmodel import Session, col, func, select
 
-from app import artifacts, attempts, experiments, logs, runs, workers
+from app import artifacts, attempts, experiments, logs, run_state, runs, workers
 from app.models import Dataset, Experiment, MetricPoint, ResultImport, Run
-from app.series import read_series
+from app.series import Series, read_series
 from app.settings import Settings
 from app.status import ENDED, STAGES, RunStatus
 from app.web.numbers import setting
-from app.web.run_page import answers, curves, log, outcome, progress, remedies
+from app.web.run_page import answers, curves, log, outcome, progress, remedies, small_charts, values
 
-# Series that a script draws small, with their titles and units.
-SMALL_CHARTS = (
-    ("train/learning_rate", "Learning rate", ""),
-    ("train/grad_norm", "Gradient norm", ""),
-    ("train/tokens_per_second", "Speed", "tokens/s"),
-    ("system/memory", "", "GB"),
-)
+# Of each series, for what the server draws of it.
+DRAWN_POINTS = 800
 
 
 def build(
@@ -40,6 +35,16 @@ def build(
     }
 
 
+def progress_of(session: Session, run_id: int) -> dict[str, Any]:
+    run = runs.get_run(session, run_id)
+    return {"run": run, "layout": _layout(session, run), **_state(session, run)}
+
+
+def values_of(session: Session, run_id: int) -> dict[str, Any]:
+    run = runs.get_run(session, run_id)
+    return {"run": run, "values": values.values(session, run_id, _series(session, run_id))}
+
+
 def _identity(session: Session, run: Run, experiment: Experiment) -> dict[str, Any]:
     return {
         "run": run,
@@ -47,11 +52,18 @@ def _identity(session: Session, run: Run, experiment: Experiment) -> dict[str, A
         "dataset": session.get(Dataset, run.dataset_id) if run.dataset_id else None,
         "imported_from": _source(session, run),
         "layout": _layout(session, run),
+        "state": _state_text(run),
         "ended": run.status in ENDED,
         "warnings": run.warnings,
         "edited": {"name": run.name, "notes": run.notes, "tags": ", ".join(run.tags)},
         "edit_errors": [],
     }
+
+
+def _state_text(run: Run) -> str:
+    """What an event has to differ in for the page to be another one; js/run.js writes the same of an event."""
+    cancelled = "true" if run.cancel_requested else "false"
+    return "|".join([run.status, run_state.stage(run) or "", str(run.attempt), cancelled, str(len(run.warnings))])
 
 
 def _source(session: Session, run: Run) -> str | None:
@@ -139,14 +151,19 @@ def _files(settings: Settings, run: Run) -> dict[str, Any]:
 def _course(session: Session, settings: Settings, run: Run) -> dict[str, Any]:
     """Curves and log as they are when the page is made; a script goes on from there."""
     assert run.id is not None
-    series = {found.name: found for found in read_series(session, run.id, ["train/loss", "eval/loss"])}
-    train, held_out = series.get("train/loss"), series.get("eval/loss")
+    series = _series(session, run.id)
+    train, held_out, validation = (series.get(name) for name in small_charts.LOSSES)
     tail = logs.tail(settings, run.id, log.SHOWN_LINES)
     return {
-        "loss": curves.loss_chart(train, held_out, run.total_steps),
-        "loss_values": curves.values(train, held_out),
-        "small_charts": SMALL_CHARTS,
+        "loss": curves.loss_chart(train, held_out, run.total_steps, validation),
+        "sampled": [found for found in series.values() if found.sampled],
+        "values": values.values(session, run.id, series),
+        "small_charts": small_charts.small_charts(series, run.total_steps, ended=run.status in ENDED),
         "log": log.lines(tail.lines),
         "log_next": tail.next,
         "log_is_cut": len(tail.lines) == log.SHOWN_LINES,
     }
+
+
+def _series(session: Session, run_id: int) -> dict[str, Series]:
+    return {found.name: found for found in read_series(session, run_id, max_points=DRAWN_POINTS)}
