@@ -28,7 +28,7 @@ class Pinned:
 def with_deltas(session: Session, settings: Settings, board: Leaderboard, run_id: int) -> Leaderboard:
     """The same table with each row's deltas to a run, which need not be in it."""
     rows = [*(row for group in board.groups for row in group.rows), *board.unranked]
-    against = _pinned(session, run_id, board.columns, alike=any(row.replicates for row in rows))
+    against = pinned(session, run_id, board.columns, alike=any(row.replicates for row in rows))
 
     def seen(rows: Sequence[RankedRow]) -> list[RankedRow]:
         return [replace(row, deltas=deltas(settings, row, against, board.columns)) for row in rows]
@@ -66,7 +66,8 @@ def _means_something(run: Run, other: Run, column: Column) -> bool:
     return column.direction is not None and comparable(run, other, BY_NAME[column.metric].short)
 
 
-def _pinned(session: Session, run_id: int, columns: Sequence[Column], *, alike: bool) -> Pinned:
+def pinned(session: Session, run_id: int, columns: Sequence[Column], *, alike: bool) -> Pinned:
+    """What rows are set against; `alike`: with the runs that differ from it by their seed."""
     run = session.get(Run, run_id)
     if run is None:
         raise Invalid.one("baseline", f"There is no run {run_id}: it may have been deleted")

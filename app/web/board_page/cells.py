@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from app.board.leaderboard import Delta
 from app.board.run_columns import Column
 from app.metrics import Metric
-from app.statistics.significance import Interval
 from app.web.numbers import TimeScale, number, signed
 
 
 @dataclass(frozen=True)
 class MetricCell:
-    """`delta` is against the baseline, None where there is none to compare with; its `interval` may be unknown.
+    """`delta` is against the baseline, None where there is none to compare with.
 
     `spread` is the standard deviation over seeds, where the row stands for several.
     """
@@ -19,9 +19,8 @@ class MetricCell:
     metric: Metric
     value: float | None
     is_best: bool
-    delta: float | None
-    interval: Interval | None
-    spread: float | None = None
+    delta: Delta | None
+    spread: float | None
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class CostCell:
     value: str
     unit: str
     delta: str
-    note: str = ""
+    note: str
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,12 @@ class Scale:
             return cls("M", 1e6, 1)
         return cls(column.unit, 1, 0)
 
-    def cell(self, ours: float | None, theirs: float | None, note: str = "") -> CostCell:
-        ours, theirs = (None if value is None else value / self.factor for value in (ours, theirs))
-        return CostCell(number(ours, self.decimals), self.unit, self._delta(ours, theirs), note)
+    def cell(self, value: float | None, delta: Delta | None, note: str) -> CostCell:
+        scaled = None if value is None else value / self.factor
+        return CostCell(number(scaled, self.decimals), self.unit, self._delta(delta), note)
 
-    def _delta(self, ours: float | None, theirs: float | None) -> str:
-        if ours is None or theirs is None:
+    def _delta(self, delta: Delta | None) -> str:
+        if delta is None:
             return ""
-        difference = round(ours - theirs, self.decimals)
+        difference = round(delta.absolute / self.factor, self.decimals)
         return signed(difference, self.decimals) if difference else "="

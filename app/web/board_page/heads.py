@@ -13,7 +13,7 @@ from app.web import settings_view
 
 Kind = Literal["name", "number", "word", "metric", "cost", "moment", "text", "note"]
 
-BETTER = {"lower": "↓ lower is better", "higher": "↑ higher is better", None: ""}
+BETTER = {"lower": "↓ lower", "higher": "↑ higher", None: ""}
 LONGEST_LINE = 10
 NAMES_OF_ROWS = "data.dataset"  # stored as an id, shown by its name
 MOMENTS = ("created_at", "started_at", "finished_at")
@@ -76,7 +76,7 @@ def _head(column: Column, has_intervals: bool) -> Head:
         column,
         _kind(column),
         ("Run",) if column.name == "name" else broken(metric.label if metric else column.label),
-        _sub(column, metric),
+        _sub(column, metric) + (" is better" if has_intervals and metric and metric.direction else ""),
         settings_view.COLUMNS.get(column.name, column.label),
         metric,
         has_intervals,

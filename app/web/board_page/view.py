@@ -5,21 +5,18 @@ configuration: means over seeds on both sides.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlmodel import Session, col, select
 
 from app import waiting
-from app.board.comparable import comparable
-from app.board.leaderboard import BaseRow, Group, Leaderboard, RankedRow
-from app.board.replicates import Replicates, replicates
+from app.board.deltas import Pinned, deltas, pinned
+from app.board.leaderboard import BaseRow, Delta, Group, Leaderboard, RankedRow
+from app.board.replicates import Replicates
 from app.experiments import baselines
-from app.metrics import Metric
 from app.models import Dataset, Experiment, Run
 from app.settings import Settings
-from app.statistics.differences import compare
 from app.status import RunStatus
 from app.web import settings_view
 from app.web.board_page.cells import MetricCell, Scale
@@ -76,13 +73,13 @@ class Board:
         return {head.name for head in self.heads}
 
 
-def board(session: Session, settings: Settings, leaderboard: Leaderboard, pinned: Run | None = None) -> Board:
+def board(session: Session, settings: Settings, leaderboard: Leaderboard, pinned_run: Run | None = None) -> Board:
     shown = heads(leaderboard.columns)
     ranked = [row for group in leaderboard.groups for row in group.rows]
     context = _Context(
         settings,
         shown,
-        _baselines(session, leaderboard, pinned),
+        _against(session, leaderboard, pinned_run),
         {run.id: place for place, (run, _) in enumerate(waiting.waiting(session), start=1)},
         {
             head.name: Scale.of(head.column, (row.values.get(head.name) for row in ranked))
@@ -99,23 +96,19 @@ def board(session: Session, settings: Settings, leaderboard: Leaderboard, pinned
         sections,
         waiting_rows,
         _scale(row.cells[drawn] for section in sections for row in section.rows if drawn),
-        pinned,
+        pinned_run,
     )
 
 
-def _baselines(session: Session, leaderboard: Leaderboard, pinned: Run | None) -> dict[int, list[Run]]:
+def _against(session: Session, leaderboard: Leaderboard, pinned_run: Run | None) -> dict[int, Pinned]:
     """By experiment, what its rows are seen against: a run and, in a table of configurations, those of other seeds."""
     rows = [*(row for group in leaderboard.groups for row in group.rows), *leaderboard.unranked]
     used = {row.experiment.id or 0: row.experiment for row in rows}
-    found = dict.fromkeys(used, pinned) if pinned else baselines(session, used.values())
-    if not any(row.replicates for row in rows):
-        return {experiment: [run] for experiment, run in found.items() if run}
-    alike = {run.id: replicates(session, run) for run in found.values() if run}
-    return {
-        experiment: [run, *(other for other in alike[run.id] if other.id != run.id)]
-        for experiment, run in found.items()
-        if run
-    }
+    runs = dict.fromkeys(used, pinned_run) if pinned_run else baselines(session, used.values())
+    alike = any(row.replicates for row in rows)
+    ids = {run.id for run in runs.values() if run and run.id}
+    found = {run_id: pinned(session, run_id, leaderboard.columns, alike=alike) for run_id in ids}
+    return {experiment: found[run.id] for experiment, run in runs.items() if run and run.id}
 
 
 def _datasets(session: Session, shown: Sequence[Head]) -> dict[int | None, str]:
@@ -136,86 +129,66 @@ class _Context:
 
     settings: Settings
     heads: Sequence[Head]
-    baselines: dict[int, list[Run]]
+    against: dict[int, Pinned]
     places: dict[int | None, int]
     scales: dict[str, Scale]
     datasets: dict[int | None, str]
 
     def row(self, ranked: RankedRow) -> Row:
         run = ranked.run
-        theirs = self.baselines.get(ranked.experiment.id or 0, [])
-        baseline = theirs[0] if theirs else None
-        ids = _ids(ranked.runs)
-        is_baseline = baseline is not None and baseline.id in ids
+        against = self.against.get(ranked.experiment.id or 0)
+        baseline = against.runs[0] if against else None
+        ids = [own.id or 0 for own in ranked.runs]
         return Row(
             run,
             ranked.experiment,
             baseline,
             ranked.rank,
-            self._cells(ranked, baseline, [] if is_baseline else theirs),
+            self._cells(ranked, against),
             settings_view.others(run, baseline, {head.name for head in self.heads}),
             self.places.get(run.id),
             ranked.replicates,
-            is_baseline,
+            baseline is not None and baseline.id in ids,
             ids,
         )
 
-    def _cells(self, ranked: RankedRow, baseline: Run | None, against: Sequence[Run]) -> dict[str, Any]:
+    def _cells(self, ranked: RankedRow, against: Pinned | None) -> dict[str, Any]:
+        found = deltas(self.settings, ranked, against, [head.column for head in self.heads]) if against else {}
         cells: dict[str, Any] = {head.name: ranked.values.get(head.name) for head in self.heads}
-        names = [head.name for head in self.heads if head.column.kind == "setting"]
-        cells |= {cell.name: self._named(ranked, cell) for cell in settings_view.cells(ranked.run, baseline, names)}
-        cells |= self._metrics(ranked, against)
-        for name, scale in self.scales.items():
-            is_rss = scale.unit == "GB" and (ranked.run.resources or {}).get("memory_kind") == "rss"
-            theirs = _mean((run.resources or {}).get(name) for run in against)
-            cells[name] = scale.cell(ranked.values.get(name), theirs, "RSS" if is_rss else "")
+        cells |= self._settings(ranked.run, against.runs[0] if against else None)
+        for head in self.heads:
+            if head.metric:
+                cells[head.name] = _metric(head, ranked, found.get(head.name))
+            elif head.name in self.scales:
+                cells[head.name] = self.scales[head.name].cell(
+                    ranked.values.get(head.name), found.get(head.name), _how_measured(head, ranked.run)
+                )
         return cells
 
-    def _named(self, ranked: RankedRow, cell: SettingCell) -> SettingCell:
-        name = self.datasets.get(ranked.run.dataset_id)
-        return SettingCell(cell.name, cell.label, name, cell.differs) if cell.name == NAMES_OF_ROWS and name else cell
-
-    def _metrics(self, ranked: RankedRow, against: Sequence[Run]) -> dict[str, MetricCell]:
-        measured = [(head.name, head.metric) for head in self.heads if head.metric]
-        deltas = {name: _delta(ranked, against, metric, name) for name, metric in measured}
-        compares = any(delta is not None for delta in deltas.values())
-        sure = compare(self.settings, _ids(against), _ids(ranked.runs)) if compares else {}
-        spread = ranked.replicates.spread if ranked.replicates else {}
-        return {
-            name: MetricCell(
-                metric,
-                ranked.values.get(name),
-                name in ranked.best,
-                deltas[name],
-                sure[metric.short].absolute if metric.short in sure and deltas[name] is not None else None,
-                spread.get(name),
-            )
-            for name, metric in measured
-        }
+    def _settings(self, run: Run, baseline: Run | None) -> dict[str, SettingCell]:
+        names = [head.name for head in self.heads if head.column.kind == "setting"]
+        cells = {cell.name: cell for cell in settings_view.cells(run, baseline, names)}
+        if run.dataset_id in self.datasets:
+            cells[NAMES_OF_ROWS] = replace(cells[NAMES_OF_ROWS], value=self.datasets[run.dataset_id])
+        return cells
 
 
-def _ids(runs: Sequence[Run]) -> list[int]:
-    return [run.id or 0 for run in runs]
+def _metric(head: Head, ranked: RankedRow, delta: Delta | None) -> MetricCell:
+    assert head.metric is not None
+    spread = ranked.replicates.spread.get(head.name) if ranked.replicates else None
+    return MetricCell(head.metric, ranked.values.get(head.name), head.name in ranked.best, delta, spread)
 
 
-def _delta(ranked: RankedRow, against: Sequence[Run], metric: Metric, name: str) -> float | None:
-    """None where the two were not asked the same: their difference would mean nothing."""
-    value = ranked.values.get(name)
-    if name != metric.name or not against or value is None or not comparable(ranked.run, against[0], metric.short):
-        return None
-    theirs = _mean(((run.results or {}).get("finetuned") or {}).get(metric.short) for run in against)
-    return None if theirs is None else value - theirs
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+def _how_measured(head: Head, run: Run) -> str:
+    """Without a GPU, memory is the process's."""
+    is_rss = head.column.unit == "bytes" and (run.resources or {}).get("memory_kind") == "rss"
+    return "RSS" if is_rss else ""
 
 
 def _scale(cells: Iterable[MetricCell]) -> tuple[float, float]:
     """From the lowest to the highest difference with its interval, zero inside, and a little room."""
-    shown = [cell for cell in cells if cell.delta is not None]
-    ends = [0.0, *(end for cell in shown for end in (cell.delta or 0.0, *(cell.interval or ())))]
+    shown = [cell.delta for cell in cells if cell.delta is not None]
+    ends = [0.0, *(end for delta in shown for end in (delta.absolute, *(delta.interval or ())))]
     low, high = min(ends), max(ends)
     room = 0.06 * ((high - low) or 1.0)
     return low - room, high + room

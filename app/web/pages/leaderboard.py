@@ -19,6 +19,7 @@ from app.web.board_page import chooser, filtering
 from app.web.board_page.heads import heads
 from app.web.board_page.highlights import Highlights, highlights
 from app.web.board_page.query import BoardQuery
+from app.web.board_page.saved import saved
 from app.web.board_page.view import board
 from app.web.deps import Health, HealthLook, Reading, SettingsDep
 from app.web.templating import page
@@ -78,6 +79,7 @@ def _show(request: Request, session: Session, settings: Settings, asked: BoardQu
         chips=filtering.chips(query, picked),
         operators=filtering.OPERATORS,
         choices=chooser.groups(query.shown),
+        views=saved(session, query),
         **_table(session, settings, query),
     )
 
