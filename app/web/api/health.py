@@ -23,7 +23,10 @@ async def healthz() -> dict[str, str]:
 
 
 @probes.get(
-    "/readyz", response_model=health_shapes.Readiness, responses={503: {"model": health_shapes.Readiness}}, summary="Can runs start?"
+    "/readyz",
+    response_model=health_shapes.Readiness,
+    responses={503: {"model": health_shapes.Readiness}},
+    summary="Can runs start?",
 )
 def readyz(look: Health, response: Response) -> dict[str, Any]:
     """Whether a run that is launched now would be stored and would start; 503 names what is missing, or stuck."""

@@ -67,4 +67,6 @@ def _expansion(session: Session, settings: SettingsDep, variants: list[Variant])
         )
         for variant, said, warned in zip(variants, forecasts, warnings, strict=True)
     ]
-    return shapes.Expansion(runs=planned, notes=equivalents.notes(variants), estimated_seconds=forecast.total_seconds(forecasts))
+    return shapes.Expansion(
+        runs=planned, notes=equivalents.notes(variants), estimated_seconds=forecast.total_seconds(forecasts)
+    )
