@@ -8,14 +8,16 @@ from app.models import Run
 
 # More than these are a number and not names: a sentence is read at one go.
 MOST_NAMED = 4
+LONGEST = 40
 
 _NUMBERED = re.compile(r"(.*?)(\d{1,9})")
 
 
 def names(runs: Sequence[Run]) -> dict[int, str]:
-    """By run id; with the id where another run has the same name."""
-    often = Counter(run.name for run in runs)
-    return {run.id or 0: run.name if often[run.name] == 1 else f"{run.name} (#{run.id})" for run in runs}
+    """By run id: what is too long for a sentence is cut, and what is then alike has its id behind it."""
+    short = {run.id or 0: run.name if len(run.name) <= LONGEST else f"{run.name[: LONGEST - 1]}…" for run in runs}
+    often = Counter(short.values())
+    return {run_id: name if often[name] == 1 else f"{name} (#{run_id})" for run_id, name in short.items()}
 
 
 def listed(words: Sequence[str]) -> str:

@@ -51,8 +51,8 @@ class MetricRow:
 def results(settings: Settings, runs: Sequence[Run]) -> list[MetricRow]:
     """Of each metric that runs are compared by; the first run is the baseline."""
     baseline, *others = runs
-    alike = [run for run in others if any(comparable(run, baseline, metric.short) for metric in COMPARED)]
-    sure = {run.id or 0: differences.compare(settings, [baseline.id or 0], [run.id or 0]) for run in alike}
+    alike = [run.id or 0 for run in others if any(comparable(run, baseline, metric.short) for metric in COMPARED)]
+    sure = differences.against(settings, baseline.id or 0, alike)
     return [_row(metric, runs, sure) for metric in COMPARED]
 
 

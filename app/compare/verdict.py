@@ -16,6 +16,30 @@ UNSURE = "not sure, as its spread is unknown"
 Lead = Callable[[int, int], Mapping[str, Difference]]
 
 
+# In words, of one run and of several, and for which verdicts on the metrics.
+STANDINGS: tuple[tuple[tuple[str, str], Callable[[Sequence[bool | None]], bool]], ...] = (
+    (
+        ("beats {} on some metric and is worse on none", "beat {} on some metric and are worse on none"),
+        lambda found: True in found and False not in found,
+    ),
+    (
+        (
+            "is better than {} on one metric and worse on another",
+            "are better than {} on one metric and worse on another",
+        ),
+        lambda found: True in found and False in found,
+    ),
+    (
+        ("is worse than {} on every metric", "are worse than {} on every metric"),
+        lambda found: all(better is False for better in found),
+    ),
+    (
+        ("is not told from {} on any metric", "are not told from {} on any metric"),
+        lambda found: all(better is None for better in found),
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Piece:
     """A sentence, or a part of one that speaks of two runs: the second set against the first."""
@@ -30,7 +54,9 @@ def verdict(runs: Sequence[Run], rows: Sequence[MetricRow], lead: Lead) -> list[
     known = [row for row in rows if row.best]
     if not known:
         return [Piece(_nothing(runs, rows, said.called))]
-    return [Piece(said.best(known)), *said.leads(known), *map(Piece, said.rest())]
+    leads = said.leads(known)
+    told = [run_id for piece in leads for run_id in piece.pair or ()]
+    return [Piece(said.best(known)), *leads, *map(Piece, said.rest(told))]
 
 
 def _nothing(runs: Sequence[Run], rows: Sequence[MetricRow], called: Mapping[int, str]) -> str:
@@ -83,18 +109,19 @@ class _Said:
         whose = f"The lead of {self.called[winner]}" if len(_by_winner(known)) > 1 else "Its lead"
         return [*_told(whose, [(self.called[rival], (rival, winner), state) for rival, state in found])]
 
-    def rest(self) -> Iterable[str]:
-        """Who is clearly worse than the baseline, and of whom nothing can be said."""
+    def rest(self, told: Sequence[int]) -> Iterable[str]:
+        """How the others stand to the baseline; `told` are those of whom that was said already."""
         verdicts = {
-            run_id: [row.deltas[run_id].better for row in self.rows if run_id in row.deltas] for run_id in self.called
+            run_id: [row.deltas[run_id].better for row in self.rows if run_id in row.deltas]
+            for run_id in self.called
+            if run_id not in told
         }
         baseline = self.called[self.baseline]
-        worse = [run_id for run_id, found in verdicts.items() if found and all(better is False for better in found)]
-        same = [run_id for run_id, found in verdicts.items() if found and all(better is None for better in found)]
-        if worse:
-            yield f"{several(worse, self.called)} {_verb(worse)} worse than {baseline} on every metric."
-        if same:
-            yield f"{several(same, self.called)} {_verb(same)} not told from {baseline} on any metric."
+        for words, holds in STANDINGS:
+            ids = [run_id for run_id, found in verdicts.items() if found and holds(found)]
+            if ids:
+                one, many = words
+                yield f"{several(ids, self.called)} {(one if len(ids) == 1 else many).format(baseline)}."
 
     def _second(self, row: MetricRow, winner: int) -> int | None:
         """The next best of those that compare with the baseline."""

@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 # 10,000), and one less than a round number, so that the ends of the interval are draws and agree with the p-value.
 RESAMPLES = 9_999
 SEED = 20_240_229
+# What is summed is rounded to parts of this. Sums of such numbers are exact, so that models alike come out alike in
+# whatever order a processor adds, alone or with others at a time.
+GRID = 2.0**24
 CELLS = 500_000  # of weights that are worked on at once
 ORDERS = 4  # n-gram orders of BLEU
 
@@ -41,8 +44,9 @@ class Side:
     bleu: ArrayLike
 
     def table(self) -> Floats:
-        """A row a row, thirteen columns."""
-        return np.column_stack([np.asarray(part, dtype=np.float64) for part in vars(self).values()])
+        """A row a row, thirteen columns, of numbers whose sums are exact: see GRID."""
+        table: Floats = np.column_stack([np.asarray(part, dtype=np.float64) for part in vars(self).values()])
+        return np.rint(table * GRID) / GRID
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,17 @@ class Sample:
 
 def samples(table: Floats) -> dict[str, Sample]:
     """By metric, of one model (Side.table); a metric that some row does not know is missing."""
-    rows = len(table)
-    whole = _metrics(table.sum(axis=0, keepdims=True), rows)
-    drawn = _metrics(_drawn_sums(table), rows)
+    return samples_of_several([table])[0]
+
+
+def samples_of_several(tables: Sequence[Floats]) -> list[dict[str, Sample]]:
+    """The same of models that answered the same rows: one matrix product for all takes a fraction of the time."""
+    drawn = np.hsplit(_drawn_sums(np.hstack(tables)), len(tables))
+    return [_samples(table, sums) for table, sums in zip(tables, drawn, strict=True)]
+
+
+def _samples(table: Floats, sums: Floats) -> dict[str, Sample]:
+    whole, drawn = (_metrics(part, len(table)) for part in (table.sum(axis=0, keepdims=True), sums))
     return {name: Sample(float(whole[name][0]), drawn[name]) for name in whole if np.isfinite(drawn[name]).all()}
 
 
@@ -146,7 +158,7 @@ def _student(freedom: int) -> Floats:
 
 
 def _drawn_sums(table: Floats) -> Floats:
-    """What the rows add up to in each draw."""
+    """What the rows add up to in each draw; the columns may be those of several models."""
     rows = len(table)
     size = max(1, CELLS // rows)
     blocks = [_weights(rows, first, min(size, RESAMPLES - first)) for first in range(0, RESAMPLES, size)]

@@ -1,5 +1,6 @@
 """The interval plots: of each metric every run's difference to the baseline on one scale, as places along a line."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -7,6 +8,7 @@ from statistics import median
 from app.compare.comparison import Comparison
 from app.compare.results import Delta, MetricRow
 from app.metrics import Metric
+from app.statistics.significance import Interval
 from app.web import axis
 from app.web.axis import Tick
 from app.web.numbers import signed
@@ -15,6 +17,8 @@ from app.web.numbers import signed
 MOST_LINES = 12
 # Beyond so many times the usual reach a run is drawn at the edge: it would press all others into a point.
 FAR = 6
+TICKS = 7
+MOST_PLACES = 4
 EDGE, SPAN = 4.0, 92.0  # per cent of the width
 
 
@@ -48,6 +52,15 @@ def means(delta: Delta) -> str:
     return "noise" if delta.better is None else "good" if delta.better else "bad"
 
 
+def interval_text(metric: Metric, interval: Interval) -> str:
+    """`[−1.4, −0.4]`: with so many decimals that an end beside zero does not read as one at zero."""
+    places = metric.decimals if metric.decimals < 2 else metric.decimals + 1
+    nearest = min(map(abs, interval))
+    if nearest and round(nearest, places) == 0:
+        places = min(MOST_PLACES, -math.floor(math.log10(nearest)))
+    return f"[{signed(interval[0], places)}, {signed(interval[1], places)}]"
+
+
 def forests(comparison: Comparison, called: Mapping[int, str]) -> list[Forest]:
     """One for each metric in which something compares with the baseline; runs in the same order in all."""
     order = _order(comparison.metrics)
@@ -68,7 +81,7 @@ def _forest(row: MetricRow, order: Sequence[int], called: Mapping[int, str]) -> 
     deltas = {run_id: row.deltas[run_id] for run_id in order if run_id in row.deltas}
     scale = _scale(list(deltas.values()))
     lines = [_line(run_id, called[run_id], delta, scale) for run_id, delta in deltas.items()]
-    marks = [mark for mark in axis.ticks(*scale) if scale[0] <= mark <= scale[1]]
+    marks = [mark for mark in axis.ticks(*scale, TICKS) if scale[0] <= mark <= scale[1]]
     places = axis.decimals(marks)
     ticks = [Tick(_place(mark, scale), signed(mark, places) if mark else "0") for mark in marks]
     return Forest(row.metric, lines[:MOST_LINES], lines[MOST_LINES:], ticks, _place(0, scale))

@@ -9,7 +9,7 @@ from app.board.comparability import describe
 from app.compare.comparison import Comparison
 from app.compare.names import listed, names, several
 from app.models import Dataset
-from app.web.compare_page.forest import best_first, forests
+from app.web.compare_page.forest import best_first, forests, interval_text
 from app.web.compare_page.query import CompareQuery
 from app.web.compare_page.table import groups
 
@@ -29,6 +29,7 @@ def build(session: Session, comparison: Comparison, query: CompareQuery) -> dict
         "slots": chosen.slots,
         "asked": describe(session, chosen.baseline) if chosen.baseline.results else "",
         "notes": list(_notes(comparison, called)),
+        "interval_text": interval_text,
         "forests": forests(comparison, called),
         "tested": max(row.tested for row in comparison.metrics),
         "turned": turned,
@@ -52,7 +53,7 @@ def _notes(comparison: Comparison, called: Mapping[int, str]) -> Iterable[str]:
         yield f"{several(ids, called)}: no difference to {called[chosen.ids[0]]}, or not in every metric: {reason}."
     open_runs = [run.id or 0 for run in chosen.runs if not run.results]
     if open_runs:
-        states = listed(list(dict.fromkeys(run.status.value for run in chosen.runs if not run.results)))
+        states = listed(list(dict.fromkeys(str(run.status) for run in chosen.runs if not run.results)))
         yield f"{several(open_runs, called)} {'has' if len(open_runs) == 1 else 'have'} no result: {states}."
     if chosen.missing:
         gone = listed([str(run_id) for run_id in chosen.missing[:5]])

@@ -114,3 +114,24 @@ def test_the_fewest_rows_are_enough(settings: Settings, count: int) -> None:
     write(settings, 2, losses(2, 2.93)[:count])
     low, high = differences.intervals(settings, 1, 2)["perplexity"]
     assert low < high
+
+
+def test_many_at_a_time_are_told_as_each_alone_is(settings: Settings) -> None:
+    for run_id in range(1, 20):
+        write(settings, run_id, losses(run_id, 2.5 + run_id / 100))
+    write(settings, 20, losses(20, 2.5)[:5])  # too few in common
+    write(settings, 21, losses(21, 2.5), first=100)
+    others = [*range(2, 22), 99]
+    together = differences.against(settings, 1, others)
+    differences._known_differences.clear()
+    assert together == {run_id: differences.compare(settings, [1], [run_id]) for run_id in others}
+    assert together[20] == together[99] == {}
+    assert together[21]
+
+
+def test_runs_that_answered_alike_differ_by_nothing_at_all(settings: Settings) -> None:
+    for run_id in range(1, 20):
+        write(settings, run_id, losses(1, 2.5))
+    for found in differences.against(settings, 1, range(2, 20)).values():
+        assert found["perplexity"].absolute == (0.0, 0.0)
+        assert found["perplexity"].p_value == 1.0
