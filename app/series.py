@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
+from app.db import MAX_ID
 from app.models import MetricName, MetricPoint
 
 DEFAULT_POINTS = 1000
@@ -15,7 +16,7 @@ MOST_POINTS = 10_000
 # SQLite takes the other columns from the row where min() or max() was found. NULL is a value that was not finite.
 THINNED = text("""
 WITH series AS (SELECT step, value, time, epoch FROM metricpoint
-                WHERE run_id = :run AND name_id = :name AND step > :after),
+                WHERE run_id = :run AND name_id = :name AND step > :after AND step < :before),
 low AS (SELECT step, min(value) AS value, time, epoch FROM series GROUP BY step / :width),
 high AS (SELECT step, max(value) AS value, time, epoch FROM series GROUP BY step / :width)
 SELECT step, value, time, epoch FROM low UNION SELECT step, value, time, epoch FROM high
@@ -23,7 +24,7 @@ UNION SELECT step, value, time, epoch FROM series
       WHERE step IN ((SELECT min(step) FROM series), (SELECT max(step) FROM series))
 ORDER BY step
 """)
-OF_SERIES = "FROM metricpoint WHERE run_id = :run AND name_id = :name AND step > :after"
+OF_SERIES = "FROM metricpoint WHERE run_id = :run AND name_id = :name AND step > :after AND step < :before"
 WHOLE = text(f"SELECT step, value, time, epoch {OF_SERIES} ORDER BY step")
 EXTENT = text(f"SELECT count(*), min(step), max(step) {OF_SERIES}")
 
@@ -42,14 +43,19 @@ class Series:
 
 
 def read_series(
-    session: Session, run_id: int, names: Sequence[str] = (), max_points: int = DEFAULT_POINTS, after: int = -1
+    session: Session,
+    run_id: int,
+    names: Sequence[str] = (),
+    max_points: int = DEFAULT_POINTS,
+    after: int = -1,
+    before: int = MAX_ID,
 ) -> list[Series]:
-    """The run's series of these names (all, if none is given) with at most `max_points` points each, of later steps
-    than `after`."""
+    """The run's series of these names (all, if none is given) with at most `max_points` points each, of steps between
+    `after` and `before`."""
     statement = select(MetricName).order_by(col(MetricName.id))
     if names:
         statement = statement.where(col(MetricName.name).in_(names))
-    found = (_read(session, run_id, name, max_points, after) for name in session.exec(statement))
+    found = (_read(session, run_id, name, max_points, after, before) for name in session.exec(statement))
     return [series for series in found if series.points]
 
 
@@ -68,8 +74,8 @@ def at_steps(
     return found
 
 
-def _read(session: Session, run_id: int, name: MetricName, max_points: int, after: int) -> Series:
-    which = {"run": run_id, "name": name.id, "after": after}
+def _read(session: Session, run_id: int, name: MetricName, max_points: int, after: int, before: int) -> Series:
+    which = {"run": run_id, "name": name.id, "after": after, "before": before}
     points, first, last = session.connection().execute(EXTENT, which).one()
     sampled = points > max_points
     if sampled:

@@ -8,6 +8,8 @@ comparison   the whole of it, put together from:
   resources  what they cost
   recorded   which series they left
   verdict    what is best, and whether that is real, in a few sentences
+effects      what each setting does, from runs that differ in nothing else
+points       a series point by point
 
 sides        whose answers stand side by side, and what each is set against
 answers      a model's answers: facts of each in memory, texts in its run's file

@@ -66,6 +66,8 @@ CALLS: tuple[tuple[str, str, int, set[str], set[int]], ...] = (
     ("get", "/runs/{run_id}/attempts", 200, LISTED, {404}),
     ("get", "/runs/{run_id}/artifacts", 200, LISTED, {404}),
     ("get", "/runs/{run_id}/artifacts/{name}", 200, set(), {404}),
+    ("post", "/previews", 200, {"text", "tokens", "truncated"}, {202, 422, 503}),
+    ("post", "/datasets/{dataset_id}/lengths", 200, {"rows", "shortened", "cut", "whole"}, {202, 404, 422, 503}),
     ("get", "/errands/{errand_id}", 200, ERRAND, {404}),
     ("delete", "/errands/{errand_id}", 200, ERRAND, {404}),
     ("get", "/compare/rows", 200, LISTED | {"sides", "left_out"}, {422}),

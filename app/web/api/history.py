@@ -48,13 +48,14 @@ def show(
         Query(ge=10, le=series.MOST_POINTS, description=f"A series; {MOST_IN_ALL:,} in all. Peaks and dips stay."),
     ] = DEFAULT_POINTS,
     after: Annotated[int, Query(ge=-1, le=MAX_ID, description="Only points of later steps.")] = -1,
+    before: Annotated[int, Query(ge=0, le=MAX_ID, description="Only points of earlier steps.")] = MAX_ID,
 ) -> Response:
     """A run that is not there, or has no such series, has none in the answer. Values have six significant digits."""
     ids, names = parse_runs(runs), _names(name)
     if not 0 < len(ids) <= MOST_RUNS:
         raise Invalid.one("runs", f"Name 1 to {MOST_RUNS} runs by their ids, and not {len(ids):,}")
     points = max(10, min(max_points, MOST_IN_ALL // max(1, len(ids) * len(names))))
-    return _packed(request, _written(session, ids, names, points, after))
+    return _packed(request, _written(session, ids, names, points, (after, before)))
 
 
 def _names(texts: Sequence[str]) -> list[str]:
@@ -64,8 +65,8 @@ def _names(texts: Sequence[str]) -> list[str]:
     return found
 
 
-def _written(session: Session, ids: Sequence[int], names: Sequence[str], points: int, after: int) -> str:
-    found = (_json(run_id, one) for run_id in ids for one in series.read_series(session, run_id, names, points, after))
+def _written(session: Session, ids: Sequence[int], names: Sequence[str], points: int, steps: tuple[int, int]) -> str:
+    found = (_json(run_id, one) for run_id in ids for one in series.read_series(session, run_id, names, points, *steps))
     return f'{{"series":[{",".join(found)}]}}'
 
 

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from app import ids
 from app.compare import comparison
 from app.compare.chosen import candidates, choose, parse_runs
+from app.web.compare_charts import view as charts
 from app.web.compare_page import view
 from app.web.compare_page.query import CompareQuery
 from app.web.deps import Reading, SettingsDep
@@ -26,4 +27,5 @@ def show(
     query = CompareQuery.of(chosen, all=bool(all))
     found = comparison.build(session, settings, chosen)
     more = candidates(session, chosen)
-    return page(request, "compare/show.html", candidates=more, **view.build(session, found, query))
+    drawn = charts.build(session, settings, found)
+    return page(request, "compare/show.html", candidates=more, charts=drawn, **view.build(session, found, query))
