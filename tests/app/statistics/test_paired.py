@@ -1,5 +1,6 @@
 """The paired bootstrap against implementations of others, and what it promises of seeds."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -207,3 +208,11 @@ def test_the_same_rows_are_drawn_in_every_process() -> None:
     before = paired.differences(side(), side(noise=0.2))
     paired._weights.cache_clear()
     assert paired.differences(side(), side(noise=0.2)) == before
+
+
+def test_what_is_summed_over_rows_is_exact_whoever_adds_it() -> None:
+    table = side(noise=0.3).table()
+    weights = paired._weights(len(table), 0, 3)
+    for draw, sums in zip(weights, paired._drawn_sums(table)[:3], strict=True):
+        exact = [math.fsum(np.repeat(column, draw)) for column in table.T]
+        assert sums.tolist() == exact
