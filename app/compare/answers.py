@@ -108,8 +108,14 @@ def _note(found: Answers, prediction: Prediction) -> None:
     found.repetition.append(repetition)
     found.text.append(hash(text))
     found.reference.append(hash(reference))
-    found.marks.append(marks.own(counted, words.count(words.words(reference)), repetition, ended=ended))
+    found.marks.append(marks.own(counted, _length(reference), repetition, ended=ended))
     found.ends_known.append(ended is not None)
+
+
+@lru_cache(maxsize=10_000)
+def _length(reference: str) -> int:
+    """In words; the same rows' references come with every run."""
+    return words.count(words.words(reference))
 
 
 def loss(scores: dict[str, Any]) -> float:

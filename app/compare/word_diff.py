@@ -15,6 +15,9 @@ DIFFS = ("reference", "baseline")
 # Common words with so few letters between two changes are chance: the reader is better served by one change.
 FEW_LETTERS = 3
 
+# With a smaller share of the other text's words the answer is another one: nobody reads that as a text with changes.
+REWRITTEN_BELOW = 0.25
+
 Pair = tuple[int, int]
 
 
@@ -38,11 +41,17 @@ def shared(answer: str, reference: str) -> list[Piece]:
 
 
 def changed(answer: str, before: str) -> list[Piece]:
-    """What is `added` to the other text and `removed` from it; joined without the latter it is the answer again."""
+    """What is `added` to the other text and `removed` from it; joined without the latter it is the answer again.
+
+    One that has hardly a word of the other is `added` as a whole.
+    """
     ours, theirs = words.spans(answer), words.spans(before)
     if len(ours) * len(theirs) > overlap.MOST_CELLS:
         return [Piece(answer, "plain")]
-    pairs = _without_chance(_pairs(_texts(answer, ours), _texts(before, theirs)), _texts(answer, ours), len(theirs))
+    said, said_before = _texts(answer, ours), _texts(before, theirs)
+    pairs = _without_chance(_pairs(said, said_before), said, len(theirs))
+    if said and len(pairs) < REWRITTEN_BELOW * len(said_before):
+        return [Piece(answer, "added")]
     found, at, i, j = list[Piece](), 0, 0, 0
     for ours_next, theirs_next in [*pairs, (len(ours), len(theirs))]:
         start = ours[i][0] if i < len(ours) else len(answer)
@@ -105,7 +114,7 @@ def _without_chance(pairs: Sequence[Pair], ours: Sequence[str], theirs: int) -> 
         if not (_is_apart(before, stretch[0]) and _is_apart(pair, after) and _letters(stretch, ours) <= FEW_LETTERS):
             kept += stretch
         stretch = []
-    return kept
+    return [*kept, *stretch]
 
 
 def _is_apart(one: Pair, next_one: Pair) -> bool:

@@ -14,6 +14,9 @@ from app.web.numbers import share
 # Different answers to a row that are shown at once; the others are a click away.
 MOST_CELLS = 12
 
+# Beyond this a change of the perplexity is no number that says anything.
+MOST_NATS = 20.0
+
 
 @dataclass(frozen=True)
 class Tag:
@@ -55,7 +58,9 @@ class Cell:
     def perplexity_change(self) -> float | None:
         """Relative, of a single answer: -0.12 is 12 % less."""
         gain = self.first.gains["perplexity"]
-        return math.expm1(-gain) if len(self.answers) == 1 and gain is not None and abs(gain) < 700 else None
+        if len(self.answers) > 1 or gain is None or abs(gain) > MOST_NATS:
+            return None
+        return 0.0 if abs(gain) <= SAME else math.expm1(-gain)
 
     @property
     def tags(self) -> list[Tag]:

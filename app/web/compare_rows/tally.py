@@ -34,11 +34,12 @@ def sentence(table: RowTable, found: list[Line], labels: Mapping[str, str], scor
     best = max(judged, key=lambda line: (line.counts[BETTER] or 0) - (line.counts[WORSE] or 0))
     better, worse, same = (best.counts[mark] or 0 for mark in (BETTER, WORSE, SAME_TEXT))
     against = labels[table.sides.baseline.name] if table.sides.baseline else "its base model"
-    gains = f"gains most of {len(judged)} runs:" if len(judged) > 1 else "answers"
-    text = (
-        f"Against {against}, {best.side.run.name} {gains} {number(better)} of {number(best.rows)} rows better "
-        f"by {score} and {number(worse)} worse"
-    )
+    name = best.side.run.name
+    if better <= worse and len(judged) > 1:
+        start = f"none of {len(judged)} runs gains in rows by {score}, {name} loses least:"
+    else:
+        start = f"{name} gains most of {len(judged)} runs by {score}:" if len(judged) > 1 else f"by {score} {name} has"
+    text = f"Against {against}, {start} {number(better)} of {number(best.rows)} rows better and {number(worse)} worse"
     return f"{text}; {number(same)} are word for word the same." if same else f"{text}."
 
 
