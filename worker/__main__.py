@@ -63,6 +63,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--model-commit", help="commit of a hub model, for the record")
     parser.add_argument("--dataset-sha256", help="content hash of the data set; default: that of the file")
+    parser.add_argument("--dataset-name", help="what people call it, for the model card")
     parser.add_argument("--baselines-dir", type=Path, help="where base measurements are kept; default: output folder")
     parser.add_argument("--report-fd", type=int, help="write events there as JSON lines; default: print")
     parser.add_argument("--lock", type=Path, help="hold an exclusive lock on this file")
@@ -113,6 +114,7 @@ def _run(
             baselines_dir=options.baselines_dir,
             model_commit=options.model_commit,
             dataset_sha256=options.dataset_sha256,
+            dataset_name=options.dataset_name,
             resume=options.resume,
             batch_divisor=options.batch_divisor,
             reporter=reporter,

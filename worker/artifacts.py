@@ -15,6 +15,7 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".jsonl": "application/jsonl",
     ".log": "text/plain",
+    ".md": "text/markdown",
 }
 
 

@@ -27,6 +27,7 @@ class Job:
     run_dir: Path
     rows: Path
     dataset_sha256: str
+    dataset_name: str
     downloads_dir: Path
     baselines_dir: Path
     resume: bool
@@ -52,6 +53,7 @@ def load(session: Session, settings: Settings, run: Run) -> Job:
         rows=rows,
         # Of the rows as stored: one file can be read in two ways, by other columns.
         dataset_sha256=dataset.statistics.get("rows_sha256", dataset.sha256),
+        dataset_name=dataset.name,
         downloads_dir=settings.downloads_dir,
         baselines_dir=settings.baselines_dir,
         resume=not run.fresh_start,
@@ -81,6 +83,7 @@ def write_config(job: Job) -> None:
 def training_command(job: Job, model: Path, commit: str | None) -> list[str]:
     command: list[str | Path] = [*TRAINING, job.run_dir / CONFIG_FILE, "--output-dir", job.run_dir]
     command += ["--dataset", job.rows, "--dataset-sha256", job.dataset_sha256, "--model", model]
+    command += [f"--dataset-name={job.dataset_name}"]  # which may begin with a dash
     command += ["--baselines-dir", job.baselines_dir, "--lock", job.run_dir / "lock"]
     command += ["--model-commit", commit] if commit else []
     command += ["--resume"] if job.resume else []

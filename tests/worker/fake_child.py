@@ -247,6 +247,7 @@ def main() -> int:
         parser.add_argument(name, type=Path)
     parser.add_argument("--model-commit")
     parser.add_argument("--dataset-sha256")
+    parser.add_argument("--dataset-name")
     parser.add_argument("--report-fd", type=int)
     parser.add_argument("--parent-pid", type=int)
     parser.add_argument("--batch-divisor", type=int, default=1)

@@ -18,5 +18,8 @@ baseline      the base's stored measurement     keys           what may be ranke
 memory        peak and mean                     device         where and in which type
 results       the API's shape                   artifacts      the files that remain
 environment   what it takes to repeat a run     packing, recomputation   two savings, each only where it pays
+answering     a prompt given to base and adapters    streaming      one answer, told token by token
+saved_adapter read back, and put on a base      merging        into the base, as one model in 16 bits
+rescoring     a merged model against its run    model_card, how_to_load   what goes with it, for its readers
 errors        what a person can act on          reporter, pulse   who listens, and that it is told
 """

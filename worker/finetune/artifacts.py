@@ -13,8 +13,14 @@ from worker.finetune.adapter import Tensors, adapter_json
 from worker.finetune.evaluation import finite
 from worker.finetune.keys import file_hash
 
-MEDIA_TYPES = {".zip": "application/zip", ".json": "application/json", ".jsonl": "application/jsonl"}
+MEDIA_TYPES = {
+    ".zip": "application/zip",
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".md": "text/markdown",
+}
 MANIFEST = "manifest.json"
+CARD = "README.md"
 
 # Of every file in the archive, so that equal adapters make equal archives.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -44,13 +50,15 @@ class Curves:
             return os.fstat(file.fileno()).st_size
 
 
-def write_adapter(path: Path, model: Any, state: Tensors) -> None:
-    """What peft's `from_pretrained` reads, in one archive; the base is named by its id."""
+def write_adapter(path: Path, model: Any, state: Tensors, card: str | None = None) -> None:
+    """What peft's `from_pretrained` reads, in one archive, and the model card; the base is named by its id."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         config = json.dumps(adapter_json(model), indent=2, default=str) + "\n"
         archive.writestr(zipfile.ZipInfo("adapter_config.json", _ZIP_TIME), config)
         tensors = to_safetensors(state, metadata={"format": "pt"})
         archive.writestr(zipfile.ZipInfo("adapter_model.safetensors", _ZIP_TIME), tensors)
+        if card is not None:
+            archive.writestr(zipfile.ZipInfo(CARD, _ZIP_TIME), card)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -28,12 +28,17 @@ class HeldOut:
         return sum(len(example.answer_ids) for example in self.examples)
 
 
+def question_limit(max_length: int, max_new_tokens: int) -> int:
+    """The longest prompt, in tokens: what an answer needs is kept free, and never more than half. The same for every
+    row, whatever its reference."""
+    return max(max_length - max_new_tokens, max_length // 2)
+
+
 def held_out(encoded: Sequence[Encoded], rows: Sequence[Row], *, max_length: int, max_new_tokens: int) -> HeldOut:
-    # What an answer needs is kept free, and never more than half: the same for every row, whatever its reference.
-    question_limit = max(max_length - max_new_tokens, max_length // 2)
+    limit = question_limit(max_length, max_new_tokens)
     return HeldOut(
         [last_answer_only(item.fit(max_length)) for item in encoded],
-        [item.question(question_limit) for item in encoded],
+        [item.question(limit) for item in encoded],
         [row.reference for row in rows],
     )
 

@@ -79,10 +79,8 @@ def _answers(
     for line, question in enumerate(batch):
         ids[line, width - len(question) :] = torch.tensor(question, dtype=torch.long)
         mask[line, width - len(question) :] = 1
-    context = context_length(model.config)
-    room = decoding.max_new_tokens if context is None else min(decoding.max_new_tokens, context - width)
     config = GenerationConfig(
-        max_new_tokens=max(1, room),
+        max_new_tokens=room(model, width, decoding.max_new_tokens),
         do_sample=False,
         use_cache=True,
         eos_token_id=list(decoding.stop_ids),
@@ -101,6 +99,12 @@ def _answers(
     ended = torch.isin(written, torch.tensor(decoding.stop_ids, dtype=written.dtype)).any(dim=1).tolist()
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
     return [Answer(text.strip(), is_whole) for text, is_whole in zip(texts, ended, strict=True)]
+
+
+def room(model: Any, width: int, wanted: int) -> int:
+    """New tokens after a prompt of so many: as wanted, within the model's context, and never none."""
+    context = context_length(model.config)
+    return max(1, wanted if context is None else min(wanted, context - width))
 
 
 def _batch_size(model: Any, length: int) -> int:

@@ -10,6 +10,7 @@ from worker.finetune.adapter import adapter_state
 from worker.finetune.environment import environment
 from worker.finetune.errors import explained
 from worker.finetune.evaluation import HeldOut, Measurement, measure
+from worker.finetune.model_card import Card
 from worker.finetune.preparing import Prepared, prepare
 from worker.finetune.reporter import Reporter, check_stop
 from worker.finetune.results import predictions, resources, results
@@ -36,6 +37,7 @@ def finetune(
     baselines_dir: Path | None = None,
     model_commit: str | None = None,
     dataset_sha256: str | None = None,
+    dataset_name: str | None = None,
     resume: bool = False,
     batch_divisor: int = 1,
 ) -> Outcome:
@@ -67,7 +69,8 @@ def finetune(
     reporter.stage("saving")
     check_stop(reporter)
     outcome = Outcome(results(job, base, tuned), resources(job, run, clock))
-    _save(output_dir, job, run, predictions=list(predictions(job, base.measurement, tuned)), environment=used)
+    card = Card(config, outcome.results, used, len(job.train), dataset_name or f"data set {config.data.dataset}").text()
+    _save(output_dir, job, run, list(predictions(job, base.measurement, tuned)), used, card)
     return outcome
 
 
@@ -106,11 +109,17 @@ def _measure(job: Prepared, model: Any, writer: Any, rows: HeldOut, reporter: Re
 
 
 def _save(
-    output_dir: Path, job: Prepared, run: Training, *, predictions: list[dict[str, Any]], environment: dict[str, Any]
+    output_dir: Path,
+    job: Prepared,
+    run: Training,
+    predictions: list[dict[str, Any]],
+    environment: dict[str, Any],
+    card: str,
 ) -> None:
     model = run.learner.model
     with explained("saving the artifacts"), whole_folder(output_dir / "artifacts") as folder:
-        artifacts.write_adapter(folder / "adapter.zip", model, adapter_state(model))
+        artifacts.write_adapter(folder / "adapter.zip", model, adapter_state(model), card)
+        (folder / artifacts.CARD).write_text(card, encoding="utf-8")
         artifacts.write_json(folder / "config.json", job.config.model_dump(mode="json"))
         artifacts.write_json(folder / "environment.json", environment)
         artifacts.write_lines(folder / "predictions.jsonl", predictions)

@@ -23,6 +23,11 @@ def base_writer(model: Any, dtype: torch.dtype) -> Any:
     return dequantised(copy.deepcopy(model), dtype)
 
 
+def whole_in_place(model: Any, dtype: torch.dtype) -> Any:
+    """As base_writer, of a base that is needed in no other form: it is changed and not copied."""
+    return dequantised(model, dtype) if any(quantised_layers(model)) and _fits(model, dtype) else model
+
+
 def tuned_writer(model: Any, dtype: torch.dtype) -> Any:
     """A whole copy with the adapter, merged in float32; 16-bit weights would round the merged sum."""
     if not _fits(model, dtype):

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from app.run_config import RunConfig
+from app.settings import SAMPLES
+from worker.finetune.pipeline import finetune
 from worker.finetune.reporter import Silent
 
 TEXT = [
@@ -168,3 +172,48 @@ class Recording(Silent):
 @pytest.fixture
 def recording() -> type[Recording]:
     return Recording
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run of the sample model: its settings, its files and its results."""
+
+    config: RunConfig
+    rows: Path
+    artifacts: Path
+    results: dict[str, Any]
+
+    @property
+    def adapter(self) -> Path:
+        return self.artifacts / "adapter.zip"
+
+    @property
+    def predictions(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.artifacts / "predictions.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def clinic() -> Path:
+    return SAMPLES / "models" / "clinic-2m"
+
+
+@pytest.fixture(scope="session")
+def train_clinic(clinic: Path, make_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
+    """Fine-tune the sample model for a few steps, with so high a rate that it answers otherwise than its base."""
+    rows = tmp_path_factory.mktemp("clinic") / "rows.jsonl"
+    with (SAMPLES / "data" / "clinic_pairs.jsonl").open() as lines, rows.open("w") as stored:
+        stored.writelines(json.dumps(json.loads(line) | {"input": ""}) + "\n" for line in islice(lines, 60))
+
+    def start(**overrides: Any) -> Trained:
+        chosen = {"training__learning_rate": 1e-2, "training__max_steps": 8, "evaluation__max_new_tokens": 16}
+        config = make_config(**{"data__max_length": 128, "data__allow_leakage": True, **chosen, **overrides})
+        folder = tmp_path_factory.mktemp("run")
+        outcome = finetune(config, model_path=clinic, rows_path=rows, output_dir=folder, reporter=Silent())
+        return Trained(config, rows, folder / "artifacts", outcome.results)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def clinic_run(train_clinic: Callable[..., Trained]) -> Trained:
+    return train_clinic()

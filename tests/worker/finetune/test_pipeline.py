@@ -41,7 +41,9 @@ def test_a_run_leaves_results_curves_and_artifacts(run: Any, recording: Any, tmp
     low, high = results["intervals"]["perplexity"]
     assert low <= results["improvement"]["perplexity"] <= high < 0
     names = {entry["name"] for entry in json.loads((folder / "manifest.json").read_text())}
-    assert names == {"adapter.zip", "config.json", "environment.json", "metrics.jsonl", "predictions.jsonl"}
+    assert names == {
+        "README.md", "adapter.zip", "config.json", "environment.json", "metrics.jsonl", "predictions.jsonl"
+    }  # fmt: skip
     steps = max(reporter.curves["train/loss"])
     assert set(reporter.curves["train/loss"]) == set(range(1, steps + 1))
     assert set(reporter.curves["eval/loss"]) == {0, steps // 2, steps}
