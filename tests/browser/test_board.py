@@ -11,6 +11,21 @@ from tests.browser.conftest import Open
 
 pytestmark = pytest.mark.browser
 
+WIDE = (
+    "model.base_model",
+    "lora.r",
+    "lora.lora_alpha",
+    "lora.target_modules",
+    "data.dataset",
+    "data.max_length",
+    "training.learning_rate",
+    "training.seed",
+    "training.optim",
+    "training.num_train_epochs",
+    "eval/perplexity:best",
+    "created_at",
+)
+
 
 def test_rows_are_walked_through_and_selected_by_keys(seeded: str, open_page: Open) -> None:
     page = open_page(seeded)
@@ -18,9 +33,14 @@ def test_rows_are_walked_through_and_selected_by_keys(seeded: str, open_page: Op
     page.keyboard.press("j")
     assert page.evaluate("document.activeElement.dataset.run") == "7"
     page.keyboard.press("x")
-    expect(page.locator("[data-selection]")).to_contain_text("1 selected")
+    expect(page.locator("[data-count]")).to_have_text("1")
+    expect(page.locator("[data-compare]")).to_be_disabled()
     page.keyboard.press("k")
     assert page.evaluate("document.activeElement.dataset.run") == "8"
+    page.keyboard.press("?")
+    expect(page.locator(".all-keys .pop-body")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".all-keys .pop-body")).to_be_hidden()
     page.keyboard.press("/")
     page.keyboard.type("jx")
     assert page.input_value("[data-filter]") == "jx"
@@ -39,10 +59,11 @@ def test_without_scripts_runs_are_filtered_sorted_tagged_and_deleted(address: st
     page.check("tr[data-run='3'] input")
     page.click("summary:has-text('Tag')")
     page.fill("#tags", "weak")
-    page.click("button:has-text('Add')")
+    page.click("#selection button:has-text('Add')")
     expect(page.locator("tr[data-run='3']")).to_contain_text("weak")
     page.check("tr[data-run='3'] input")
-    page.click("button:has-text('Delete')")
+    page.click("summary:has-text('Tag')")
+    page.click("button:has-text('Delete the selected runs')")
     expect(page.locator("h1")).to_have_text("Delete this run?")
     page.click("button:has-text('Delete this run')")
     expect(page.locator("tr[data-run='3']")).to_have_count(0)
@@ -69,6 +90,82 @@ def test_numbers_change_in_their_places_and_rows_keep_theirs(address: str, data_
     page.click("text=Sort again")
     expect(page.locator("[data-stale]")).to_be_hidden()
     assert rows.evaluate_all("rows => rows.map(row => row.dataset.run)") != order
+
+
+def test_without_scripts_columns_are_chosen_a_condition_is_added_and_the_view_is_kept(
+    address: str, open_page: Open
+) -> None:
+    page = open_page(address, javascript=False)
+    page.click("summary:has-text('Columns')")
+    page.check("input[value='training.seed']")
+    page.check("input[value='eval/perplexity:best']")
+    page.uncheck("input[value='notes']")
+    page.click("button:has-text('Show')")
+    heads = page.locator("thead th").all_inner_texts()
+    assert [head.split("\n")[0] for head in heads if head][-3:] == ["ROUGE-L", "Training", "Memory"]
+    assert "Seed" in heads
+    page.click("summary:has-text('Filter')")
+    page.select_option("#add", "lora.r")
+    page.select_option("[name=operator]", "in")
+    page.fill("[name=value]", "4, 16")
+    page.click(".condition button")
+    expect(page.locator("tr[data-row] .name > a:first-child")).to_have_text(["Exp 5", "Exp 4", "Exp 7"])
+    expect(page.locator("[data-filter]")).to_have_value("lora.r in (4, 16)")
+    page.click("summary:has-text('View')")
+    page.fill("#view", "By rank")
+    page.click(".save button")
+    page.click(".chip a")
+    expect(page.locator("tr[data-row]")).to_have_count(13)
+    page.click("summary:has-text('View')")
+    page.click("a:has-text('By rank')")
+    expect(page.locator("tr[data-row]")).to_have_count(3)
+    expect(page.locator("summary:has-text('View')")).to_contain_text("By rank")
+
+
+def test_a_run_is_pinned_by_a_key_and_another_is_compared_with_it(seeded: str, open_page: Open) -> None:
+    page = open_page(seeded)
+    page.focus("tr[data-run='7']")
+    page.keyboard.press("b")
+    page.wait_for_url("**/leaderboard?baseline=7")
+    expect(page.locator("tr[data-run='7'] .metric").first).to_contain_text("baseline")
+    expect(page.locator("tr[data-run='6'] .metric").first).to_contain_text("+4.3")
+    page.focus("tr[data-run='6']")
+    page.keyboard.press("x")
+    page.keyboard.press("c")
+    page.wait_for_url("**/compare?runs=7,6&baseline=7")
+
+
+def test_a_mistake_in_the_filter_is_pointed_at(seeded: str, open_page: Open) -> None:
+    page = open_page(f"{seeded}/leaderboard?filter=lora.rank+%3D+8", missing_is_fine=True)
+    box = page.locator("[data-filter]")
+    expect(box).to_have_value("lora.rank = 8")
+    expect(box).to_be_focused()
+    assert box.evaluate("box => box.value.slice(box.selectionStart, box.selectionEnd)") == "lora.rank"
+    expect(page.locator(".wrong mark")).to_have_text("lora.rank")
+    expect(page.locator(".wrong")).to_contain_text("did you mean lora.r")
+    expect(page.locator("tr[data-row]")).to_have_count(13)
+
+
+def test_a_column_is_found_by_its_name(seeded: str, open_page: Open) -> None:
+    page = open_page(seeded)
+    page.click("summary:has-text('Columns')")
+    page.keyboard.type("lora al")
+    expect(page.locator("[data-choice]:visible")).to_have_text(["LoRA alpha"])
+
+
+def test_many_columns_scroll_under_the_runs_name(seeded: str, open_page: Open) -> None:
+    page = open_page(
+        f"{seeded}/leaderboard?columns=" + ",".join((*WIDE, "eval/perplexity", "eval/bleu", "train_seconds", "notes"))
+    )
+    name = page.locator("tr[data-run='8'] .name")
+    before = name.bounding_box()
+    page.locator(".table-box").evaluate("box => { box.scrollLeft = 400 }")
+    after = name.bounding_box()
+    assert before
+    assert after
+    assert 0 <= before["x"] - after["x"] < 40
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
 
 def test_a_name_that_is_markup_is_shown_as_text(address: str, data_dir: Path, open_page: Open) -> None:

@@ -15,6 +15,7 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = (
     "/",
     "/leaderboard?experiment=1&status=completed&filter=Exp",
+    "/leaderboard?columns=name,lora.r,model.base_model,eval/loss,eval/bleu:best,device,status,created_at,tags&baseline=7",
     "/experiments",
     "/experiments/1",
     "/datasets",

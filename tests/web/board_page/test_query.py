@@ -23,3 +23,17 @@ def test_the_sorted_column_says_its_direction_under_either_of_its_names() -> Non
     assert BoardQuery(sort="-bleu").direction("eval/bleu") == "descending"
     assert BoardQuery(sort="train_seconds").direction("train_seconds") == "ascending"
     assert BoardQuery().direction("train_seconds") is None
+
+
+def test_values_at_their_best_are_columns_of_their_own_and_sort_the_table_too() -> None:
+    best = BoardQuery(columns="name,lora.r,eval/bleu,train/grad_norm", sort="-eval/bleu").values_link("best")
+    assert "columns=name%2Clora.r%2Ceval%2Fbleu%3Abest%2Ctrain%2Fgrad_norm" in best
+    assert "sort=-eval%2Fbleu%3Abest" in best
+    assert BoardQuery(columns="name,eval/bleu:best").aggregate == "best"
+    assert BoardQuery(columns="eval/loss,eval/bleu:best").aggregate == "last and best"
+    assert BoardQuery(columns=BoardQuery().columns).values_link("last") == "/leaderboard"
+
+
+def test_a_form_sends_all_of_the_state_that_it_does_not_change() -> None:
+    query = BoardQuery(filter="Exp", sort="-bleu", cursor="50", baseline="7")
+    assert query.state("filter", "cursor") == {"sort": "-bleu", "baseline": "7"}

@@ -204,9 +204,94 @@ def _runs(records: Database, *ids: int) -> list[Run]:
 
 
 def test_seeds_of_a_configuration_can_be_one_row(browser: Browser) -> None:
-    """A row of means with its spread; there is nothing to tick, as it stands for several runs."""
+    """A row of means with its spread; ticked, it stands for all of its runs."""
     single, grouped = browser.open("/leaderboard"), browser.open("/leaderboard?group=configuration")
     assert "/leaderboard?group=configuration" in single
     assert re.search(r"\d seeds? <a", grouped)
     assert 0 < len(names(grouped)) <= len(names(single))
     assert 'data-board="/live/board?group=configuration"' in grouped
+
+
+def test_a_filter_that_cannot_be_read_is_kept_and_pointed_at(browser: Browser) -> None:
+    page = browser.open("/leaderboard?filter=lora.rank+%3D+8+and+Exp", status=422)
+    assert 'value="lora.rank = 8 and Exp"' in page
+    assert "<mark>lora.rank</mark> = 8 and Exp" in page
+    assert "did you mean lora.r" in page
+    assert len(names(page)) == 13
+
+
+def test_each_condition_of_the_filter_can_be_taken_away(browser: Browser) -> None:
+    page = browser.open("/leaderboard?experiment=1&filter=lora.r+in+(4,+16)+Exp&status=completed")
+    assert names(page) == ["Exp 5", "Exp 4"]
+    for left in ("experiment=1&amp;status=completed&amp;filter=Exp", "filter=lora.r+in+%284%2C+16%29+Exp"):
+        assert f"{left}" in page
+    assert page.count('class="chip"') == 4
+
+
+def test_the_menu_adds_a_condition_to_those_that_hold(browser: Browser) -> None:
+    asked = "/leaderboard?filter=Exp&sort=-bleu&add=eval/perplexity&operator=%3C&value=20"
+    added = browser.client.get(asked, headers={"accept": "text/html"}, follow_redirects=False)
+    assert added.headers["location"] == "/leaderboard?filter=Exp+and+eval%2Fperplexity+%3C+20&sort=-bleu"
+    assert names(browser.open(added.headers["location"])) == ["Exp 6", "Exp 5", "Exp 2"]
+    senseless = browser.open("/leaderboard?add=lora.r&operator=%3C&value=high", status=422)
+    assert 'value="lora.r &lt; high"' in senseless
+
+
+def test_any_columns_are_shown_in_the_order_of_the_address(browser: Browser) -> None:
+    page = browser.open("/leaderboard?columns=tags,eval/perplexity:best,train_seconds,data.dataset,training.seed")
+    heads = re.findall(r'sort=[^"]*">([^<]+)', page)
+    assert heads == ["Run", "Tags", "Perplexity", "Training", "Data set", "Seed"]
+    assert '<td class="word set same" data-label="data set"><span>medical_pairs</span></td>' in page
+    assert "17.8" in row(page, "1 Exp 6")
+
+
+def test_the_column_form_is_answered_with_an_address_in_the_usual_order(browser: Browser) -> None:
+    asked = "/leaderboard?columns=name&columns=name&columns=notes&columns=lora.r&columns=eval/bleu&filter=Exp"
+    sent = browser.client.get(asked, headers={"accept": "text/html"}, follow_redirects=False)
+    assert sent.headers["location"] == "/leaderboard?filter=Exp&columns=name%2Clora.r%2Ceval%2Fbleu%2Cnotes"
+
+
+def test_runs_without_a_result_say_why_where_no_column_has_room_for_it(browser: Browser) -> None:
+    page = browser.open("/leaderboard?columns=lora.r,notes")
+    assert "Queued, next in line" in row(page, "queued Exp 6, seed 43")
+
+
+def test_a_pinned_run_is_what_all_rows_are_seen_against(browser: Browser) -> None:
+    page = browser.open("/leaderboard?baseline=7")
+    assert "≈ −0.4 within noise" in row(page, "1 Exp 6")
+    assert "baseline" in row(page, "2 Exp 5")
+    assert '<td class="num set diff" data-label="r">8</td>' in page
+    assert "+4.3 worse" in row(page, "7 Exp 4")
+
+
+def test_a_pinned_run_that_was_deleted_is_said_and_the_table_is_as_without_it(browser: Browser) -> None:
+    page = browser.open("/leaderboard?baseline=99")
+    assert "Run 99, which was pinned, is not there any more" in page
+    assert "−0.9 better" in row(page, "1 Exp 6")
+    assert "a number" in browser.open("/leaderboard?baseline=Exp", status=422)
+
+
+def test_ticked_runs_are_compared_beside_the_pinned_one(browser: Browser) -> None:
+    chosen: dict[str, object] = {"run": ["8", "7 6"], "wish": "compare"}
+    assert browser.send("/leaderboard/selection", chosen).headers["location"] == "/compare?runs=8,7,6"
+    beside = browser.send("/leaderboard/selection", {"run": ["8"], "wish": "compare", "baseline": "2"})
+    assert beside.headers["location"] == "/compare?runs=2,8&baseline=2"
+    alone = browser.send("/leaderboard/selection", {"run": ["8"], "wish": "compare"})
+    assert alone.status_code == 422
+    assert "tick a second one" in alone.text
+
+
+def test_a_view_is_saved_found_under_its_name_and_deleted(browser: Browser) -> None:
+    shown = {"view": "Small ranks", "filter": "lora.r < 16", "sort": "-bleu", "columns": "name,lora.r"}
+    saved = browser.send("/leaderboard/views", shown)
+    address = saved.headers["location"]
+    assert address == "/leaderboard?filter=lora.r+%3C+16&sort=-bleu&columns=name%2Clora.r"
+    page = browser.open(address)
+    assert re.search(r'aria-current="true">Small ranks</a>', page)
+    assert not re.search(r'aria-current="true">Small ranks</a>', browser.open("/leaderboard"))
+    view = re.search(r"/leaderboard/views/(\d+)/delete", page)
+    assert view
+    gone = browser.send(f"/leaderboard/views/{view[1]}/delete", {"filter": "Exp"})
+    assert gone.headers["location"] == "/leaderboard?filter=Exp"
+    assert "Small ranks" not in browser.open("/leaderboard")
+    assert browser.send("/leaderboard/views", {"view": " "}).status_code == 422
