@@ -46,8 +46,8 @@ class Order:
     def clauses(self) -> tuple[ColumnElement[Any], ...]:
         if self.value is self.id:
             return (self.id.desc() if self.descending else self.id,)  # an order that the table has already
-        by_value, by_id = (self.value.desc(), self.id.desc()) if self.descending else (self.value, self.id)
-        return self.value.is_(None), by_value, by_id
+        by_value, by_id = (self.value.desc(), self.id.desc()) if self.descending else (self.value.asc(), self.id)
+        return by_value.nulls_last(), by_id
 
     def after(self, cursor: str) -> ColumnElement[bool]:
         """What comes after the row that the cursor names."""

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, ForeignKey, Index, MetaData
 from sqlmodel import Field, SQLModel, String
 
+from app import configuration
 from app.db import UtcDateTime, now
 from app.status import ErrandStatus, RunStatus
 
@@ -24,6 +25,10 @@ Json = dict[str, Any]
 IDS_ARE_NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
+# All that the leaderboard groups by: its groups are counted without reading a row.
+BOARD = ("status", "fingerprint", "import_id", "perplexity_key", "baseline_key", "experiment_id", "configuration")
+
+
 def _time(**options: Any) -> Any:
     return Field(sa_type=UtcDateTime, **options)
 
@@ -31,6 +36,11 @@ def _time(**options: Any) -> Any:
 def _cascade(column: str, **options: Any) -> Any:
     """A foreign key whose rows go when their parent goes."""
     return Field(foreign_key=column, ondelete="CASCADE", **options)
+
+
+def _configuration(row: Any) -> str:
+    """SQLAlchemy passes what knows the row that is being written."""
+    return configuration.key(row.get_current_parameters()["config"])
 
 
 class Dataset(SQLModel, table=True):
@@ -86,8 +96,8 @@ class Run(SQLModel, table=True):
         Index(None, "experiment_id", "status"),
         Index(None, "dataset_id"),
         Index(None, "finished_at"),
-        # Holds all that the leaderboard groups by: its groups are counted without reading a row.
-        Index(None, "status", "fingerprint", "import_id", "perplexity_key", "baseline_key", "experiment_id"),
+        Index("ix_run_board", *BOARD),
+        Index(None, "configuration"),
         IDS_ARE_NEVER_REUSED,
     )
 
@@ -100,6 +110,8 @@ class Run(SQLModel, table=True):
     origin: str = "launched"
     import_id: int | None = Field(default=None, foreign_key="resultimport.id")
     config: Json = Field(sa_type=JSON)
+    # app.configuration.key of `config`, filled in as the row is written.
+    configuration: str | None = Field(default=None, sa_column_kwargs={"default": _configuration})
     created_at: datetime = _time(default_factory=now)
 
     status: RunStatus = Field(default=RunStatus.QUEUED, sa_type=String)

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Select
 from sqlmodel import Session, col, func, select
 
 from app.board.replicates import IDENTITY
-from app.board.run_filter import ITS_EXPERIMENT, RunFilter
-from app.models import Experiment, Run
-from app.status import RunStatus
+from app.board.run_columns import column
+from app.board.wanted import Wanted
+from app.models import Run
+
+PERPLEXITY = column("perplexity").metric
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,6 @@ class Slice:
     limit: int
 
 
-def completed(runs: RunFilter) -> list[ColumnElement[bool]]:
-    return [*runs.conditions(), col(Run.status) == RunStatus.COMPLETED]
-
-
 def within(key: Key) -> list[ColumnElement[bool]]:
     conditions = [
         col(Run.fingerprint).is_not_distinct_from(key.fingerprint),
@@ -46,19 +45,18 @@ def within(key: Key) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def count(
-    session: Session, runs: RunFilter, *, by_perplexity: bool, by_configuration: bool
-) -> list[tuple[Key, int, int]]:
+def count(session: Session, wanted: Wanted) -> list[tuple[Key, int, int]]:
     """Each group with the number of its rows and its newest run, the newest group first."""
-    keys = [col(Run.fingerprint), col(Run.import_id)]
-    if by_perplexity:
-        keys.append(col(Run.perplexity_key))
-    newest = func.max(col(Run.id))
-    rows = func.count(IDENTITY.distinct()) if by_configuration else func.count()
-    statement = select(rows, newest, *keys).select_from(Run).join(Experiment, ITS_EXPERIMENT)
-    statement = statement.where(*completed(runs))
-    found = session.execute(statement.group_by(*keys).order_by(newest.desc()))
-    return [(Key(*key), number, run_id) for number, run_id, *key in found]
+    names = ["fingerprint", "import_id", *(["perplexity_key"] if wanted.by.metric == PERPLEXITY else [])]
+    keys: list[Any] = [col(getattr(Run, name)) for name in names]
+    rows: Select[Any] = select(func.max(Run.id).label("newest"), *keys).where(*wanted.completed)
+    if wanted.by_configuration:
+        row = rows.group_by(*dict.fromkeys((*keys, *IDENTITY))).subquery().c
+        keys = [row[name] for name in names]
+        rows = select(func.max(row.newest).label("newest"), *keys)
+    found = session.execute(rows.add_columns(func.count()).group_by(*keys))
+    groups = [(Key(*key), number, newest) for newest, *key, number in found]
+    return sorted(groups, key=lambda group: -group[2])
 
 
 def cut(counted: Sequence[tuple[Key, int, int]], offset: int, limit: int) -> list[Slice]:

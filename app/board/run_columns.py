@@ -46,6 +46,9 @@ OWN: dict[str, str] = {
 }
 
 
+EXPERIMENT_NAME: ColumnElement[str] = (
+    select(Experiment.name).where(col(Experiment.id) == col(Run.experiment_id)).correlate(Run).scalar_subquery()
+)
 RUN_ID: ColumnElement[int] = type_coerce(col(Run.id), Integer)
 
 
@@ -133,7 +136,7 @@ def _named(name: str, field: str) -> Column:
 
 
 def sql_value(column: Column) -> ColumnElement[Any]:
-    """The column's value in a statement over Run joined with Experiment."""
+    """The column's value in a statement over Run."""
     if column.kind == "metric":
         mine = col(RunValue.run_id) == col(Run.id), col(RunValue.name) == column.metric
         return select(getattr(RunValue, column.aggregate)).where(*mine).correlate(Run).scalar_subquery()
@@ -143,7 +146,7 @@ def sql_value(column: Column) -> ColumnElement[Any]:
         group, _, field = column.name.partition(".")
         return func.json_extract(col(Run.config), f'$."{group}"."{field}"')
     if column.name == "experiment":
-        return func.lower(col(Experiment.name))
+        return func.lower(EXPERIMENT_NAME)
     if column.name in ("name", "notes"):
         return func.lower(col(getattr(Run, column.name)))
     # As it is stored: a time or a list of tags sorts by its text, and stands in a cursor as such.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement
-from sqlmodel import col
+from sqlmodel import col, select
 
 from app import ids
 from app.board.filter.grammar import parse
@@ -26,13 +26,14 @@ class RunFilter:
     text: str = ""
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """For a statement over Run joined with Experiment."""
+        """For a statement over Run."""
         said = parse(self.text)
         conditions = [] if said is None else [condition(said)]
         if isinstance(self.experiment, int):
             conditions.append(col(Run.experiment_id) == self.experiment)
         elif self.experiment is not None:
-            conditions.append(col(Experiment.name) == self.experiment)
+            named = select(Experiment.id).where(Experiment.name == self.experiment).correlate(None)
+            conditions.append(col(Run.experiment_id).in_(named))
         if self.statuses:
             conditions.append(col(Run.status).in_(self.statuses))
         return conditions

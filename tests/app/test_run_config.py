@@ -1,6 +1,7 @@
 import pytest
 
 from app import run_config
+from app.configuration import key
 from app.errors import Invalid
 
 MINIMAL = {"model": {"base_model": "sample/clinic-2m"}, "data": {"dataset": 1}}
@@ -70,3 +71,10 @@ def test_every_setting_is_labelled_and_explained() -> None:
 def test_a_config_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         run_config.parse(MINIMAL).lora.r = 4  # type: ignore[misc]
+
+
+def test_configurations_are_known_by_all_but_their_seed() -> None:
+    settings = {"lora": {"r": 8}, "training": {"seed": 1, "optim": "adam"}}
+    assert key(settings) == key({"training": {"optim": "adam", "seed": 2}, "lora": {"r": 8}})
+    assert key(settings) != key({**settings, "lora": {"r": 16}})
+    assert key({}) == key({"training": {}})

@@ -1,4 +1,4 @@
-"""A filter's tree as conditions over Run joined with Experiment. Whatever was typed is a bound parameter."""
+"""A filter's tree as conditions over Run. Whatever was typed is a bound parameter."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -9,9 +9,9 @@ from sqlmodel import col
 
 from app.board.filter.kinds import kind
 from app.board.filter.syntax import Ago, Comparison, Either, Every, Mention, Node, Not, Operator, Period, Value
-from app.board.run_columns import Column, column, sql_value
+from app.board.run_columns import EXPERIMENT_NAME, Column, column, sql_value
 from app.db import now
-from app.models import Experiment, Run
+from app.models import Run
 
 ESCAPE = "\\"
 TAGS = column("tags")
@@ -59,7 +59,9 @@ def _value(column: Column) -> ColumnElement[Any]:
     """As it is stored: what tables sort by has its capitals made small."""
     if column.kind != "run":
         return sql_value(column)
-    stored: Any = Experiment.name if column.name == "experiment" else getattr(Run, column.name)
+    if column.name == "experiment":
+        return EXPERIMENT_NAME
+    stored: Any = getattr(Run, column.name)
     # No notes and a note that is empty are the same.
     return func.nullif(stored, "") if column.name == "notes" else type_coerce(stored, stored.type)
 
