@@ -7,7 +7,8 @@ from sqlmodel import Session, col, select
 
 from app import experiments, ids
 from app.errors import Invalid
-from app.models import Experiment, Run
+from app.metrics import COMPARED
+from app.models import Experiment, Run, RunValue
 from app.status import RunStatus
 
 FEWEST_RUNS, MOST_RUNS = 2, 100
@@ -15,6 +16,7 @@ MOST_CANDIDATES = 20
 # The palette of the charts has so many colours; with more runs all are grey until one is singled out.
 COLOURS = 7
 BASELINE_SLOT = "b"
+BEST_FIRST = COMPARED[0].name
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,20 @@ def choose(session: Session, wanted: Sequence[int], baseline: int | None, *, few
     asking = {e.id or 0: e for e in session.exec(select(Experiment).where(col(Experiment.id).in_(of)))}
     first = found[baseline] if baseline in found else _own_baseline(session, runs, asking.values())
     return Chosen((first, *(run for run in runs if run is not first)), first, missing, asking)
+
+
+def of_experiment(session: Session, experiment_id: int) -> list[int]:
+    """Its runs with results, in the order in which they were made; where there are too many, the best of them."""
+    experiment = experiments.get_experiment(session, experiment_id)
+    mine = col(Run.experiment_id) == experiment_id
+    perplexity = select(RunValue.last).where(RunValue.run_id == Run.id, RunValue.name == BEST_FIRST).scalar_subquery()
+    finished = select(Run.id).where(mine, Run.status == RunStatus.COMPLETED)
+    best = session.exec(finished.order_by(perplexity.nulls_last(), col(Run.id)).limit(MOST_RUNS)).all()
+    first = experiments.baselines(session, [experiment]).get(experiment_id)
+    found = [run_id for run_id in best if run_id is not None]
+    if first is not None and first.id is not None and first.id not in found and found:
+        found = [*found[: MOST_RUNS - 1], first.id]
+    return sorted(found)
 
 
 def candidates(session: Session, chosen: Chosen) -> list[Run]:
