@@ -1,160 +1,151 @@
-"""How fast and how small the web process is: `python -m benchmarks.web [RUNS]` prints a table.
+"""How fast and how small the web side is: `python -m benchmarks.web [--others PYTHON]` prints tables.
 
-It fills a database of its own with RUNS finished runs (10,000 unless told) and asks a real server.
+It fills databases of its own (100, 1,000 and 10,000 finished runs; 100 runs with 2,000 points in each of five series)
+and asks real servers. `--others` names a Python that has mlflow: the same work is then done by its server on its SQLite
+store, in turns with ours, and printed as ratios.
 """
 
-import os
-import random
-import socket
-import statistics
-import subprocess
-import sys
+import argparse
+import re
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 from rich.console import Console
 from rich.table import Table
+from sqlmodel import Session
 
-from app import migrate
-from app.db import connect, now
-from app.models import Dataset, Experiment, Run, RunValue
-from app.run_config import nest, parse
-from app.settings import ROOT, Settings
+from app.db import connect
+from app.models import Run
+from app.settings import Settings
 from app.status import RunStatus
+from benchmarks import _browsing, _others
+from benchmarks._filling import SERIES, fill, write_history
+from benchmarks._serving import Server, packed, serving
+from worker.protocol import Points
+from worker.series import Series
 
+SIZES = (100, 1_000, 10_000)
 REPEATS = 15
+POINTS = 2_000
+FIFTY = ",".join(map(str, range(1, 51)))
+LANGUAGE = "lora.r in (8, 16) and (eval/perplexity < 20 or training.learning_rate > 1e-4)"
 CALLS = {
-    "Leaderboard page": "/leaderboard",
-    "Leaderboard page, words to find": "/leaderboard?filter=rank",
-    "Leaderboard, by perplexity": "/api/v1/leaderboard",
-    "Leaderboard, by BLEU": "/api/v1/leaderboard?sort=-bleu",
-    "Leaderboard, by a setting": "/api/v1/leaderboard?sort=lora.r",
-    "Leaderboard, by training time": "/api/v1/leaderboard?sort=train_seconds",
-    "Leaderboard, one experiment": "/api/v1/leaderboard?experiment=3",
-    "Leaderboard, by configuration": "/api/v1/leaderboard?group=configuration",
-    "Leaderboard, words to find": "/api/v1/leaderboard?filter=rank",
-    "Runs, newest 50": "/api/v1/runs",
-    "Runs, newest 1,000": "/api/v1/runs?limit=1000",
-    "One run": "/api/v1/runs/77",
-    "Launch page": "/runs/new",
+    "leaderboard page, first 100 rows": "/leaderboard",
+    "leaderboard page, 50 of a filter": f"/leaderboard?filter={LANGUAGE}",
+    "50 rows by best perplexity": "/api/v1/leaderboard?limit=50",
+    "50 rows by BLEU": "/api/v1/leaderboard?limit=50&sort=-bleu",
+    "50 rows by a setting": "/api/v1/leaderboard?limit=50&sort=lora.r",
+    "50 rows, seeds together": "/api/v1/leaderboard?limit=50&group=configuration",
+    "50 rows, a filter": f"/api/v1/leaderboard?limit=50&filter={LANGUAGE}",
+    "50 rows, words to find": "/api/v1/leaderboard?limit=50&filter=rank",
+    "runs, newest 50": "/api/v1/runs",
+    "compare of 50": f"/api/v1/compare?runs={FIFTY}",
+    "compare page of 50": f"/compare?runs={FIFTY}",
+    "launch page": "/runs/new",
 }
+HISTORY = "/api/v1/history?runs=1,2,3,4,5,6,7,8,9,10&name=train/loss&max_points=2000"
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--others", metavar="PYTHON", help="a Python with mlflow, to do the same work side by side")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    asked = parser.parse_args(arguments)
+    console = Console(width=140)
+    console.print(_by_size(asked.sizes))
+    console.print(_histories())
+    if asked.others:
+        console.print(_others.table(asked.others, REPEATS))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None)
+    for column in ("", *columns):
+        table.add_column(column, justify="right" if column else "left")
+    return table
+
+
+def _by_size(sizes: Sequence[int]) -> Table:
+    """A column a size: median on the clock, the server's own CPU, bytes as sent (gzip)."""
+    columns = [_of_size(size) for size in sizes]
+    table = _table("Web, by finished runs", *(f"{size:,}" for size in sizes))
+    for label in columns[0]:
+        table.add_row(label, *(column[label] for column in columns))
+    return table
+
+
+def _of_size(runs: int) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder))
-        fill(settings, count)
-        table = Table(title=f"Web, {count:,} finished runs", title_justify="left", box=None)
-        for name in ("", "median", "slowest"):
-            table.add_column(name, justify="right" if name else "left")
-        measure(settings, table)
-        Console(width=100).print(table)
+        fill(settings, runs)
+        with serving(settings) as server:
+            found = {"start to the first 200": f"{server.start_seconds:.2f} s"}
+            time.sleep(1)
+            found["memory (RSS), idle"] = f"{server.memory():.0f} MB"
+            found |= {label: str(server.ask(path, REPEATS)) for label, path in CALLS.items()}
+            found["memory (RSS), after all of it"] = f"{server.memory():.0f} MB"
+            found |= _as_seen(server)
+        return found
 
 
-def fill(settings: Settings, count: int) -> None:
-    """Three groups that do not compare, ten experiments, and settings as a sweep with three seeds would have them."""
-    migrate.upgrade(settings)
-    chance = random.Random(0)
-    database = connect(settings.database)
-    with database.writing() as session:
-        shape: dict[str, Any] = {"format": "jsonl", "rows": 2500, "train_rows": 2250, "eval_rows": 250, "columns": []}
-        session.add(Dataset(id=1, name="pairs", sha256="0" * 64, **shape))
-        session.add_all(Experiment(id=i, name=f"Experiment {i}") for i in range(1, 11))
-        session.flush()
-        for run_id in range(1, count + 1):
-            session.add(_run(run_id, chance))
-            names = ("eval/perplexity", "eval/bleu", "eval/rouge_l", "eval/loss", "train/loss")
-            values = {name: chance.random() for name in names}
-            session.add_all(RunValue(run_id=run_id, name=n, last=v, best=v) for n, v in values.items())
+def _as_seen(server: Server) -> dict[str, str]:
+    seen = _browsing.look(server.address, "/leaderboard", "tr[data-run]", 5)
+    if seen is None:
+        return {"leaderboard in Chromium, usable": "no browser"}
+    weight = f"{seen.bytes / 1000:.0f} kB in {seen.requests} requests"
+    return {"leaderboard in Chromium, usable": f"{seen.seconds:.2f} s", "its first visit": weight}
+
+
+def _histories() -> Table:
+    table = _table(f"100 runs of {POINTS:,} points in each of five series", "")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        fill(settings, 100)
+        database = connect(settings.database)
+        with database.writing() as session:
+            began = time.perf_counter()
+            points = sum(write_history(session, run_id, POINTS) for run_id in range(1, 101))
+            table.add_row("points written", f"{points / (time.perf_counter() - began):,.0f} a second")
+        with serving(settings) as server:
+            table.add_row("history, 10 runs, every point", str(server.ask(HISTORY, REPEATS)))
+            thinned = HISTORY.replace("max_points=2000", "max_points=500")
+            table.add_row("history, 10 runs, 500 points each", str(server.ask(thinned, REPEATS)))
+            table.add_row("compare page of 10", str(server.ask("/compare?runs=1,2,3,4,5,6,7,8,9,10", REPEATS)))
+            table.add_row("page of a run", str(server.ask("/runs/5", REPEATS)))
+            with database.writing() as session:
+                table.add_row("live tick, the event of a step", f"{_tick(server, session):,} bytes")
+            table.add_row("first page without charts, gzip", f"{_weight(server) / 1000:.0f} kB")
+            if seen := _browsing.look(server.address, "/compare?runs=1,2,3,4,5,6,7,8,9,10", "main table", 5):
+                table.add_row("compare of 10 in Chromium, usable", f"{seen.seconds:.2f} s")
+        database.dispose()
+    return table
+
+
+def _tick(server: Server, session: Session) -> int:
+    """Bytes of what a browser that watches a run gets when one more step of five series has been made."""
+    run = session.get_one(Run, 5)
+    run.status, run.step = RunStatus.RUNNING, POINTS
+    session.commit()
+    address = f"{server.address}/api/v1/events?runs=5"
+    with httpx.stream("GET", address, timeout=20, headers={"accept": "text/event-stream"}) as stream:
+        events = stream.iter_text()
+        next(events)
+        series = Series()
+        run.step += 1
+        series.take(Points(step=run.step, epoch=3.0, time=1000.0, values=dict.fromkeys(SERIES, 1.25)))
+        series.write(session, 5)
         session.commit()
-    database.dispose()
+        return next(len(text) for text in events if "points" in text)
 
 
-def _run(run_id: int, chance: random.Random) -> Run:
-    variant = run_id // 30 * 10 + run_id % 10  # ten experiments, in each three seeds of every variant
-    rank = 4 << variant // 10 % 4
-    config = {
-        "model.base_model": "some/model",
-        "data.dataset": 1,
-        "lora.r": rank,
-        "lora.lora_alpha": 2 * rank,
-        "training.learning_rate": 1e-5 * (1 + variant),
-        "training.seed": run_id // 10 % 3,
-    }
-    key = f"{run_id * 3 // 10_000:064x}"
-    scores = {"perplexity": chance.uniform(10, 40), "bleu": chance.random(), "rouge_l": chance.random(), "loss": 3.0}
-    keys: dict[str, Any] = {"fingerprint": key, "perplexity_key": key, "baseline_key": key}
-    return Run(
-        id=run_id,
-        experiment_id=run_id % 10 + 1,
-        dataset_id=1,
-        name=f"Run {run_id}",
-        notes=f"rank {rank}",
-        config=parse(nest(config)).model_dump(mode="json"),
-        status=RunStatus.COMPLETED,
-        finished_at=now(),
-        results={
-            "base": scores,
-            "finetuned": scores,
-            "improvement": dict.fromkeys(("perplexity", "bleu", "rouge_l"), -0.2),
-            "intervals": {name: [-0.3, -0.1] for name in ("perplexity", "bleu", "rouge_l")},
-            "eval_rows": 250,
-            "eval_tokens": 20_000,
-            **keys,
-        },
-        resources={"device": "GPU", "train_seconds": chance.uniform(60, 9000), "peak_memory_bytes": 4_200_000_000},
-        environment={"torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.2", "python": "3.11"},
-        **keys,
-    )
-
-
-def measure(settings: Settings, table: Table) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"TUNEBOARD_DATA_DIR": str(settings.data_dir), "TUNEBOARD_PORT": str(port)}
-    began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "app.web.server"], cwd=ROOT, env=environment)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"accept": "text/html"}, timeout=60) as client:
-            _wait(client, process)
-            table.add_row("Start to the first 200", f"{time.perf_counter() - began:.2f} s", "")
-            table.add_row("Memory (RSS), started", f"{_rss(process.pid):.0f} MB", "")
-            for label, path in CALLS.items():
-                seconds = [_ask(client, path) for _ in range(REPEATS)]
-                table.add_row(label, f"{statistics.median(seconds) * 1000:.0f} ms", f"{max(seconds) * 1000:.0f} ms")
-            table.add_row("Memory (RSS), after all of it", f"{_rss(process.pid):.0f} MB", "")
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            client.get("/healthz").raise_for_status()
-        except httpx.TransportError:
-            time.sleep(0.01)
-        else:
-            return
-    raise SystemExit("the web process did not start")
-
-
-def _ask(client: httpx.Client, path: str) -> float:
-    began = time.perf_counter()
-    client.get(path).raise_for_status()
-    return time.perf_counter() - began
-
-
-def _rss(pid: int) -> float:
-    """Resident memory in MB."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1000
+def _weight(server: Server) -> int:
+    """The page, and every style and script that it names."""
+    page = server.client.get("/leaderboard").raise_for_status()
+    files = set(re.findall(r'(?:href|src)="(/static/[^"]+[.](?:css|js)[^"]*)"', page.text))
+    return packed(server.client, "/leaderboard") + sum(packed(server.client, file) for file in files)
 
 
 if __name__ == "__main__":
