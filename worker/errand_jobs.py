@@ -12,6 +12,7 @@ from app.errors import Invalid
 from app.launch import base_models
 from app.models import Errand
 from app.settings import Settings
+from worker import tryout_job
 
 Prepare = Callable[[Session, Settings, Errand], dict[str, Any]]
 
@@ -41,6 +42,7 @@ def _of_rows(session: Session, settings: Settings, errand: Errand) -> dict[str, 
 
 KINDS: dict[str, Kind] = {
     "preview": Kind(_of_rows, seconds=120),
+    "tryout": Kind(tryout_job.prepare, seconds=1800, needs_device=True),
 }
 LIGHT = frozenset(name for name, kind in KINDS.items() if not kind.needs_device)
 HEAVY = frozenset(KINDS) - LIGHT

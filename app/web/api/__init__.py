@@ -19,6 +19,7 @@ from app.web.api import (
     run_files,
     runs,
     sweeps,
+    tryouts,
     views,
 )
 
@@ -27,6 +28,7 @@ ROUTERS = (
     models.router,
     datasets.router,
     errands.router,
+    tryouts.router,
     experiments.router,
     reports.router,
     imports.router,
