@@ -37,7 +37,7 @@ chaos: .venv/.test
 	@$(BIN)/python -m tests.chaos$(if $(MINUTES), --minutes $(MINUTES))
 
 bench: .venv/.test
-	@for script in benchmarks/[a-z]*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/[a-z]*.py; do echo "$$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 docs: .venv/.demo
 	$(BIN)/python -m app.reference > docs/reference.md
