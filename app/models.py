@@ -25,8 +25,8 @@ Json = dict[str, Any]
 IDS_ARE_NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
-# All that the leaderboard groups by: its groups are counted without reading a row.
-BOARD = ("status", "fingerprint", "import_id", "perplexity_key", "baseline_key", "experiment_id", "configuration")
+# All that the leaderboard groups by, in its order: groups are counted without reading a row.
+BOARD = ("status", "fingerprint", "import_id", "perplexity_key", "experiment_id", "configuration", "baseline_key")
 
 
 def _time(**options: Any) -> Any:

@@ -1,11 +1,11 @@
-"""The base models of a group: their own figures, to stand under the runs that started from them."""
+"""The base models of rows: their own figures, to stand under the runs that started from them."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session
 
-from app.board.groups import Key, within
-from app.board.wanted import Wanted
 from app.models import ResultImport, Run
 
 MOST = 5
@@ -19,18 +19,16 @@ class BaseRow:
     metrics: dict[str, float | None]
 
 
-def bases(session: Session, wanted: Wanted, key: Key) -> list[BaseRow]:
-    """The one with most runs first."""
-    if key.import_id is not None:
-        return _stated(session, key.import_id)
-    newest = select(func.max(col(Run.id))).where(*wanted.completed, *within(key), col(Run.baseline_key).is_not(None))
-    ids = session.exec(newest.group_by(col(Run.baseline_key)).order_by(func.count().desc()).limit(MOST)).all()
-    found = (session.get(Run, run_id) for run_id in ids if run_id is not None)
-    return [_base(run) for run in found if run and run.results and run.results.get("base")]
+def bases(session: Session, import_id: int | None, runs: Sequence[Run]) -> list[BaseRow]:
+    """Of the runs on a page, the base of most of them first; of an import, what it states."""
+    if import_id is not None:
+        return _stated(session, import_id)
+    measured = {run.baseline_key: run for run in runs if run.baseline_key and (run.results or {}).get("base")}
+    common = Counter(run.baseline_key for run in runs if run.baseline_key in measured)
+    return [_base(measured[key]) for key, _ in common.most_common(MOST)]
 
 
 def _stated(session: Session, import_id: int) -> list[BaseRow]:
-    """What an import says of its base."""
     found = session.get(ResultImport, import_id)
     if found is None or not found.base:
         return []

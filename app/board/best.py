@@ -1,16 +1,16 @@
 """The best value of each result among the rows that compare in it: a tie marks both, and alone nothing is best."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
-from app.board.groups import PERPLEXITY, Key, within
-from app.board.order import along, meets_many
-from app.board.replicates import IDENTITY, sql_mean
-from app.board.run_columns import Column, sql_value
+from app.board.configurations import Configuration
+from app.board.groups import PERPLEXITY, Slice, within
+from app.board.order import first_values
+from app.board.run_columns import Column
 from app.board.wanted import Wanted
 from app.models import Run
 
@@ -18,36 +18,42 @@ from app.models import Run
 Best = Mapping[tuple[str, str | None], float]
 
 
-def best(session: Session, wanted: Wanted, key: Key, count: int, shown: Iterable[Run]) -> Best:
-    """Of the group of `count` rows, as far as it concerns the runs that are shown."""
+def of_runs(session: Session, wanted: Wanted, piece: Slice, shown: Iterable[Run]) -> Best:
+    """Of a group, as far as it concerns the runs that are shown."""
     scopes = {run.perplexity_key for run in shown}
+    conditions = [*wanted.completed, *within(piece.key)]
     found: dict[tuple[str, str | None], float] = {}
     for column in wanted.compared:
-        for scope in scopes if column.metric == PERPLEXITY else {None}:
-            alike = [col(Run.perplexity_key) == scope] if scope else []
-            first = _first_two(session, wanted, column, [*wanted.completed, *within(key), *alike], count)
+        for scope in scopes if column.metric == PERPLEXITY else [None]:
+            alike = [*conditions, col(Run.perplexity_key) == scope] if scope else conditions
+            first = first_values(session, column, alike, piece.count, 2)
             if len(first) == 2:
                 found[column.name, scope] = first[0]
     return found
 
 
-def _first_two(
-    session: Session, wanted: Wanted, column: Column, conditions: Sequence[ColumnElement[bool]], count: int
-) -> list[float]:
-    descending = column.direction == "higher"
-    if not wanted.by_configuration and meets_many(session, count, 2):
-        return [value for _, value in session.exec(along(column, conditions, descending=descending).limit(2))]
-    value = sql_mean(column) if wanted.by_configuration else sql_value(column)
-    rows = select(value).where(*conditions)
-    rows = rows.group_by(*IDENTITY) if wanted.by_configuration else rows
-    ordered = rows.order_by((value.desc() if descending else value.asc()).nulls_last())
-    return [value for value in session.exec(ordered.limit(2)) if value is not None]
+def of_configurations(columns: Sequence[Column], rows: Iterable[Configuration]) -> Best:
+    """Of all rows of a group."""
+    known: dict[tuple[str, str | None], list[float]] = defaultdict(list)
+    for row in rows:
+        for column in columns:
+            mean = row.means[column.name]
+            if mean is not None:
+                known[column.name, _scope(column, row.perplexity_key)].append(mean)
+    higher = {column.name for column in columns if column.direction == "higher"}
+    return {key: (max if key[0] in higher else min)(means) for key, means in known.items() if len(means) > 1}
 
 
 def marks(columns: Sequence[Column], run: Run, row: Mapping[str, Any], best: Best) -> frozenset[str]:
+    """The columns in which the row is the best, or as good."""
+
     def is_best(column: Column) -> bool:
-        found = best.get((column.name, run.perplexity_key if column.metric == PERPLEXITY else None))
         # A mean in SQL and the same in Python may differ in the last bit.
-        return None not in (found, row[column.name]) and math.isclose(row[column.name], found or 0, rel_tol=1e-12)
+        found = best.get((column.name, _scope(column, run.perplexity_key)), math.nan)
+        return row[column.name] is not None and math.isclose(row[column.name], found, rel_tol=1e-12)
 
     return frozenset(column.name for column in columns if is_best(column))
+
+
+def _scope(column: Column, perplexity_key: str | None) -> str | None:
+    return perplexity_key if column.metric == PERPLEXITY else None

@@ -1,15 +1,16 @@
 """What the rows of a table come to against one run that was pinned, and how sure that is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from app.board.comparable import comparable
 from app.board.leaderboard import Delta, Leaderboard, RankedRow
 from app.board.replicates import combine, is_measured, replicates
 from app.board.run_columns import Column, values
+from app.board.run_filter import ITS_EXPERIMENT
 from app.errors import Invalid
 from app.metrics import BY_NAME, relative_change
 from app.models import Experiment, Run
@@ -28,7 +29,10 @@ class Pinned:
 def with_deltas(session: Session, settings: Settings, board: Leaderboard, run_id: int) -> Leaderboard:
     """The same table with each row's deltas to a run, which need not be in it."""
     rows = [*(row for group in board.groups for row in group.rows), *board.unranked]
-    against = pinned(session, run_id, board.columns, alike=any(row.replicates for row in rows))
+    run = session.get(Run, run_id)
+    if run is None:
+        raise Invalid.one("baseline", f"There is no run {run_id}: it may have been deleted")
+    against = pinned(session, [run], board.columns, alike=any(row.replicates for row in rows))[run_id]
 
     def seen(rows: Sequence[RankedRow]) -> list[RankedRow]:
         return [replace(row, deltas=deltas(settings, row, against, board.columns)) for row in rows]
@@ -66,13 +70,17 @@ def _means_something(run: Run, other: Run, column: Column) -> bool:
     return column.direction is not None and comparable(run, other, BY_NAME[column.metric].short)
 
 
-def pinned(session: Session, run_id: int, columns: Sequence[Column], *, alike: bool) -> Pinned:
-    """What rows are set against; `alike`: with the runs that differ from it by their seed."""
-    run = session.get(Run, run_id)
-    if run is None:
-        raise Invalid.one("baseline", f"There is no run {run_id}: it may have been deleted")
-    experiment = session.get(Experiment, run.experiment_id)
-    assert experiment is not None
-    runs = [run, *(other for other in replicates(session, run) if other.id != run.id)] if alike else [run]
-    cells = values(session, [(each, experiment) for each in runs], columns)
-    return Pinned(runs, combine(runs, cells, columns)[0])
+def pinned(session: Session, runs: Iterable[Run], columns: Sequence[Column], *, alike: bool) -> dict[int, Pinned]:
+    """By id, what rows are set against; `alike`: with the runs that differ from it by their seed."""
+    each = {run.id or 0: [run] for run in runs}
+    if alike:
+        each = {run_id: [run, *_other_seeds(session, run)] for run_id, (run,) in each.items()}
+    read = [found for found in columns if is_measured(found)]
+    ids = [run.id for group in each.values() for run in group]
+    rows = session.exec(select(Run, Experiment).join(Experiment, ITS_EXPERIMENT).where(col(Run.id).in_(ids))).all()
+    cells = values(session, rows, read)
+    return {run_id: Pinned(group, combine(group, cells, read)[0]) for run_id, group in each.items()}
+
+
+def _other_seeds(session: Session, run: Run) -> list[Run]:
+    return [other for other in replicates(session, run) if other.id != run.id]

@@ -14,12 +14,11 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from app.board import groups
+from app.board import best, configurations, groups
 from app.board.bases import BaseRow, bases
-from app.board.best import best, marks
 from app.board.comparability import describe, difference
 from app.board.groups import Key, Slice, cut
-from app.board.order import members
+from app.board.order import run_ids
 from app.board.replicates import Replicates, combine
 from app.board.run_columns import TABLE, Column, values
 from app.board.run_filter import ITS_EXPERIMENT, RunFilter
@@ -114,20 +113,25 @@ def _read_groups(session: Session, wanted: Wanted, slices: Sequence[Slice], lead
         assert first is not None
         assert newest is not None
         reason = difference(session, newest, first) if newest is not first else ""
-        base_rows = bases(session, wanted, piece.key)
         rows = _ranked(session, wanted, piece)
+        base_rows = bases(session, piece.key.import_id, [row.run for row in rows])
         found.append(Group(piece.key, piece.count, describe(session, newest), reason, rows, base_rows))
     return found
 
 
 def _ranked(session: Session, wanted: Wanted, piece: Slice) -> list[RankedRow]:
-    rows = _read(session, wanted, members(session, wanted, piece))
-    bests = best(session, wanted, piece.key, piece.count, (row.run for row in rows))
+    if wanted.by_configuration:
+        found = configurations.in_order(session, wanted, piece.key)
+        rows = _read(session, wanted, [one.ids for one in found[piece.offset : piece.offset + piece.limit]])
+        bests = best.of_configurations(wanted.compared, found)
+    else:
+        rows = _read(session, wanted, [[run_id] for run_id in run_ids(session, wanted, piece)])
+        bests = best.of_runs(session, wanted, piece, [row.run for row in rows])
     return [
         replace(
             row,
             rank=place if wanted.ranks and row.values[wanted.by.name] is not None else None,
-            best=marks(wanted.compared, row.run, row.values, bests),
+            best=best.marks(wanted.compared, row.run, row.values, bests),
         )
         for place, row in enumerate(rows, start=piece.offset + 1)
     ]

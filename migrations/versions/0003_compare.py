@@ -18,7 +18,7 @@ depends_on = None
 
 
 OLD_BOARD = 'ix_run_status_fingerprint_import_id_perplexity_key_baseline_key_experiment_id'
-BOARD = ['status', 'fingerprint', 'import_id', 'perplexity_key', 'baseline_key', 'experiment_id']
+BOARD = ['status', 'fingerprint', 'import_id', 'perplexity_key', 'experiment_id', 'configuration', 'baseline_key']
 
 
 def upgrade() -> None:
@@ -28,7 +28,7 @@ def upgrade() -> None:
     op.add_column('run', sa.Column('configuration', sa.String(), nullable=True))
     _fill_configuration()
     op.drop_index(OLD_BOARD, 'run')
-    op.create_index('ix_run_board', 'run', [*BOARD, 'configuration'])
+    op.create_index('ix_run_board', 'run', BOARD)
     op.create_index(op.f('ix_run_configuration'), 'run', ['configuration'])
     op.create_table(
         'savedview',
@@ -81,7 +81,8 @@ def downgrade() -> None:
     op.drop_table('savedview')
     op.drop_index(op.f('ix_run_configuration'), 'run')
     op.drop_index('ix_run_board', 'run')
-    op.create_index(OLD_BOARD, 'run', BOARD)
+    old = ['status', 'fingerprint', 'import_id', 'perplexity_key', 'baseline_key', 'experiment_id']
+    op.create_index(OLD_BOARD, 'run', old)
     op.drop_column('run', 'configuration')
     op.drop_column('run', 'forecast')
     op.drop_column('run', 'sweep')
