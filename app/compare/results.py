@@ -67,10 +67,10 @@ def _row(metric: Metric, runs: Sequence[Run], sure: Mapping[int, Mapping[str, Di
     values = {run.id or 0: found for run in runs if (found := value(run, metric)) is not None}
     alike = [run.id or 0 for run in runs if comparable(run, baseline, metric.short) and run.id in values]
     start = values.get(baseline.id or 0)
-    deltas: dict[int, Delta] = {}
-    if start is not None:
-        changed = {i: values[i] for i in alike if i != baseline.id}
-        deltas = {i: _delta(metric, start, end, sure.get(i, {}).get(metric.short)) for i, end in changed.items()}
+    if start is None:
+        return MetricRow(metric, values, {}, frozenset(), None)
+    changed = {i: values[i] for i in alike if i != baseline.id}
+    deltas = {i: _delta(metric, start, end, sure.get(i, {}).get(metric.short)) for i, end in changed.items()}
     return MetricRow(metric, values, _corrected(deltas), _best(metric, values, alike), _base(metric, runs))
 
 

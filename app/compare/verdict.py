@@ -92,7 +92,7 @@ class _Said:
             f"{several(ids, self.called)}{f' {_are(ids)}' if place == 0 else ''} on {listed(_labels(metrics))}"
             for place, (ids, metrics) in enumerate(winners)
         ]
-        return f"{listed(parts)}."
+        return f"{', '.join(parts)}."
 
     def leads(self, known: Sequence[MetricRow]) -> list[Piece]:
         """How sure the best's distance is to the baseline and to the next best."""
@@ -105,7 +105,7 @@ class _Said:
         if not found:
             return []
         if all(state is None for _, state in found):
-            return [Piece("How sure its lead is cannot be told: the spread is unknown.")]
+            return [Piece("How sure its lead is cannot be told: the spread is unknown.", (found[0][0], winner))]
         whose = f"The lead of {self.called[winner]}" if len(_by_winner(known)) > 1 else "Its lead"
         return [*_told(whose, [(self.called[rival], (rival, winner), state) for rival, state in found])]
 
@@ -134,7 +134,8 @@ class _Said:
     def _lead(self, winner: int, rival: int, rows: Sequence[MetricRow]) -> str | None:
         """`outside noise`, where all that the winner is best in says so; None where the spread is not known."""
         real: list[Metric] = []
-        for row in rows:
+        both = [row for row in rows if rival == self.baseline or rival in row.deltas]
+        for row in both:
             better = self._is_ahead(winner, rival, row)
             if better is None:
                 return None
@@ -142,7 +143,7 @@ class _Said:
                 real.append(row.metric)
         if not real:
             return "within noise"
-        return "outside noise" if len(real) == len(rows) else f"outside noise on {listed(_labels(real))} only"
+        return "outside noise" if len(real) == len(both) else f"outside noise on {listed(_labels(real))} only"
 
     def _is_ahead(self, winner: int, rival: int, row: MetricRow) -> bool | None:
         """Of the baseline after correction, as the table has it; of another rival this one comparison alone."""

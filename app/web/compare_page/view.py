@@ -50,7 +50,9 @@ def _notes(comparison: Comparison, called: Mapping[int, str]) -> Iterable[str]:
     chosen = comparison.chosen
     for reason in dict.fromkeys(comparison.apart.values()):
         ids = [run_id for run_id, found in comparison.apart.items() if found == reason]
-        yield f"{several(ids, called)}: no difference to {called[chosen.ids[0]]}, or not in every metric: {reason}."
+        some = any(run_id in row.deltas for row in comparison.metrics for run_id in ids)
+        what = "not set against" if not some else "not in every metric set against"
+        yield f"{several(ids, called)}: {what} {called[chosen.ids[0]]}, as {reason}."
     open_runs = [run.id or 0 for run in chosen.runs if not run.results]
     if open_runs:
         states = listed(list(dict.fromkeys(str(run.status) for run in chosen.runs if not run.results)))
