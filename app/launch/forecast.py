@@ -26,8 +26,6 @@ from app.settings import Settings
 
 # A training process on CPU without model and batch: Python, torch and what measuring a small base leaves behind.
 LIBRARIES = 720_000_000
-# Where activations would take more of what is free, `auto` computes them again.
-RECOMPUTED_FROM = 0.6
 # Above this share of the device's memory a run that fits on paper may not fit.
 TIGHT = 0.9
 # The newest runs that set the arithmetic right, and the newest forecasts that are held against what came.
@@ -180,7 +178,7 @@ def _arithmetic(config: RunConfig, shape: ModelShape, longest: int, here: Here) 
     made = memory.training(config, shape, longest=longest, on_gpu=here.on_gpu, recompute=asked is True)
     if made is None or asked != "auto" or not here.on_gpu or here.device_bytes is None:
         return (made, asked is True) if made else None
-    if made.activations + made.logits <= RECOMPUTED_FROM * (here.device_bytes - made.weights):
+    if not memory.is_too_much(made, here.device_bytes - made.weights):
         return made, False
     again = memory.training(config, shape, longest=longest, on_gpu=True, recompute=True)
     return (again, True) if again else None

@@ -27,6 +27,8 @@ MOMENTS = {
     "rmsprop": 4,
 }
 ADAM = 8
+# Of the memory that is free beside the base, what may wait for the backward pass before `auto` computes it again.
+SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ def training(config: RunConfig, shape: ModelShape, *, longest: int, on_gpu: bool
         activations=round(tokens * kept),
         logits=round(tokens * logits),
     )
+
+
+def is_too_much(made: Memory, free: int) -> bool:
+    """Whether `auto` computes activations again rather than keep them, `free` bytes being there beside the base."""
+    return made.activations + made.logits > SHARE * free
 
 
 def is_half(quantization: QuantizationConfig, *, on_gpu: bool) -> bool:

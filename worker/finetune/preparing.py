@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.launch import model_shape
 from app.run_config import RunConfig
 from worker.finetune import keys, recomputation
 from worker.finetune.device import compute_dtype, pick_device
@@ -78,7 +79,7 @@ def prepare(
     made = keys.make_keys(config, held_out=[number for number, _ in selection.held_out], base=base, **hashes)
     # Padding is masked by position, so any id will do; a tokenizer's own may lie beyond the model's embeddings.
     decoding = Decoding(config.evaluation.max_new_tokens, stops, template.end_id, base.dtype)
-    recompute = recomputation.wanted(config.training, base.model, longest=max(map(len, train)))
+    recompute = recomputation.wanted(config, model_shape.read(model_path), base.device, longest=max(map(len, train)))
     prepared = Prepared(
         config, tokenizer, base, template, train, validation, rows, plain, decoding, made, hashes, recompute
     )

@@ -2,30 +2,24 @@
 
 from typing import Any
 
-from app.run_config import TrainingConfig
+import torch
+
+from app.launch import memory
+from app.launch.launch_facts import ModelShape
+from app.run_config import RunConfig
 from worker.finetune.device import free_bytes
 
-# Of the free memory, what activations may take before they are recomputed.
-SHARE = 0.6
 
-
-def wanted(training: TrainingConfig, model: Any, longest: int) -> bool:
-    """`auto`: on a GPU, where the largest batch would not fit; never on CPU, where memory is plenty and time is not."""
-    if training.gradient_checkpointing != "auto":
-        return training.gradient_checkpointing
-    if model.device.type != "cuda":
+def wanted(config: RunConfig, shape: ModelShape | None, device: torch.device, longest: int) -> bool:
+    """`auto`: on a GPU, where the largest batch would not fit beside the loaded base; never on CPU, where memory is
+    plenty and time is not. A base whose files tell no shape is not trusted to fit."""
+    choice = config.training.gradient_checkpointing
+    if choice != "auto":
+        return choice
+    if device.type != "cuda":
         return False
-    return activation_bytes(model.config, longest * training.per_device_train_batch_size) > SHARE * free_bytes(
-        model.device
-    )
-
-
-def activation_bytes(config: Any, tokens: int) -> int:
-    """Roughly what a forward pass keeps for the backward one: a layer's inputs in 16 bits, logits in 16 and 32."""
-    hidden = config.hidden_size
-    inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    layer = 2 * (20 * hidden + 6 * inner)
-    return int(tokens * (config.num_hidden_layers * layer + 10 * config.vocab_size))
+    kept = memory.training(config, shape, longest=longest, on_gpu=True, recompute=False) if shape else None
+    return kept is None or memory.is_too_much(kept, free_bytes(device))
 
 
 def switch_on(model: Any) -> None:
