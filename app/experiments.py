@@ -109,8 +109,10 @@ def baseline_run(experiment: Experiment, counts: RunCounts) -> int | None:
 def baselines(session: Session, experiments: Iterable[Experiment]) -> dict[int, Run]:
     """By experiment, the run that its others are compared with; those without any run are missing."""
     listed = {experiment.id: experiment for experiment in experiments if experiment.id is not None}
-    counts = count_runs(session, listed)
-    wanted = {i: baseline_run(listed[i], counts[i]) for i in counts}
+    unset = [i for i, experiment in listed.items() if experiment.baseline_run_id is None]
+    first = select(Run.experiment_id, func.min(Run.id)).where(col(Run.experiment_id).in_(unset))
+    oldest = dict(session.exec(first.group_by(col(Run.experiment_id))).all()) if unset else {}
+    wanted = oldest | {i: e.baseline_run_id for i, e in listed.items() if e.baseline_run_id is not None}
     found = {run.id: run for run in session.exec(select(Run).where(col(Run.id).in_(wanted.values())))}
     return {i: found[run_id] for i, run_id in wanted.items() if run_id in found}
 

@@ -1,6 +1,6 @@
 """The first screen in words and numbers: what is running, what is best and whether it is real, what has changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, func, select
@@ -19,7 +19,6 @@ from app.web.settings_view import SettingCell
 from app.web.spark import Spark, spark
 
 PERPLEXITY = BY_SHORT["perplexity"]
-SEED = "$.training.seed"
 MOST_CHANGES = 5
 SPARK_POINTS = 240
 
@@ -74,7 +73,7 @@ class Highlights:
 
 
 def highlights(session: Session, settings: Settings, leaderboard: Leaderboard) -> Highlights:
-    """`leaderboard` is sorted by perplexity, best first; its first two rows are enough."""
+    """`leaderboard` is sorted by perplexity, best first; its first two rows are looked at."""
     running, queued = waiting.running(session), waiting.waiting(session)
     return Highlights(
         _running(session, *running[0]) if running else None,
@@ -108,7 +107,7 @@ def _running(session: Session, run: Run, experiment: Experiment) -> Running:
 def _best(session: Session, settings: Settings, leaderboard: Leaderboard) -> Best | None:
     if not leaderboard.groups or not leaderboard.groups[0].rows:
         return None
-    row, *others = leaderboard.groups[0].rows
+    row, *others = leaderboard.groups[0].rows[:2]
     if row.values.get(PERPLEXITY.name) is None:
         return None
     baseline = experiments.baselines(session, [row.experiment]).get(row.run.experiment_id)
@@ -135,10 +134,9 @@ def _rivals(settings: Settings, run: Run, others: Sequence[Run]) -> list[Rival]:
 
 
 def _differing_in_seed(session: Session, run: Run) -> list[Run]:
-    """Of the same experiment; compared in SQL, as an experiment may have thousands of runs."""
-    ours = select(func.json_remove(col(Run.config), SEED)).where(Run.id == run.id).scalar_subquery()
-    others = select(Run).where(Run.experiment_id == run.experiment_id, Run.id != run.id)
-    return list(session.exec(others.where(func.json_remove(col(Run.config), SEED) == ours)))
+    """Of the same experiment."""
+    alike = Run.configuration == run.configuration, Run.experiment_id == run.experiment_id
+    return list(session.exec(select(Run).where(*alike, Run.id != run.id)))
 
 
 def _changes(session: Session) -> list[Change]:
@@ -148,28 +146,40 @@ def _changes(session: Session) -> list[Change]:
     runs = list(session.exec(statement.limit(MOST_CHANGES)))
     used = session.exec(select(Experiment).where(col(Experiment.id).in_({run.experiment_id for run in runs})))
     baselines = experiments.baselines(session, used)
-    return [_change(session, run, baselines.get(run.experiment_id)) for run in runs]
+    leaders = _new_bests(session, reversed(runs))
+    return [_change(run, baselines.get(run.experiment_id), is_new_best=run.id in leaders) for run in runs]
 
 
-def _change(session: Session, run: Run, baseline: Run | None) -> Change:
-    return Change(run, perplexity_delta(run, baseline), baseline.name if baseline else "", _was_new_best(session, run))
+def _change(run: Run, baseline: Run | None, *, is_new_best: bool) -> Change:
+    return Change(run, perplexity_delta(run, baseline), baseline.name if baseline else "", is_new_best)
 
 
-def _was_new_best(session: Session, run: Run) -> bool:
-    """Whether it beat all that had finished before it; the first of its kind beats nobody."""
-    value = _perplexity(run)
-    if value is None or run.perplexity_key is None:
-        return False
+def _new_bests(session: Session, ended: Iterable[Run]) -> set[int | None]:
+    """Which of the runs, as they ended, beat all that had finished before; the first of its kind beats nobody."""
+    found: set[int | None] = set()
+    best: dict[str, float | None] = {}
+    for run in ended:
+        value, kind = _perplexity(run), run.perplexity_key
+        if value is None or kind is None:
+            continue
+        if kind not in best:
+            best[kind] = _best_before(session, run)
+        so_far = best[kind]
+        if so_far is not None and is_better(PERPLEXITY, value, so_far):
+            found.add(run.id)
+        best[kind] = value if so_far is None else min(value, so_far)
+    return found
+
+
+def _best_before(session: Session, run: Run) -> float | None:
     measured = (col(RunValue.run_id) == col(Run.id)) & (col(RunValue.name) == PERPLEXITY.name)
-    earlier = select(func.min(RunValue.last)).select_from(Run).join(RunValue, measured)
-    beaten = session.exec(
-        earlier.where(
-            Run.perplexity_key == run.perplexity_key,
-            Run.status == RunStatus.COMPLETED,
-            col(Run.finished_at) < run.finished_at,
-        )
-    ).one()
-    return beaten is not None and is_better(PERPLEXITY, value, beaten)
+    earlier = (
+        Run.status == RunStatus.COMPLETED,
+        Run.fingerprint == run.fingerprint,
+        Run.perplexity_key == run.perplexity_key,
+        col(Run.finished_at) < run.finished_at,
+    )
+    return session.exec(select(func.min(RunValue.last)).join(Run, measured).where(*earlier)).one()
 
 
 def perplexity_delta(run: Run, baseline: Run | None) -> float | None:

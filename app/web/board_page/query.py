@@ -65,9 +65,9 @@ class BoardQuery:
         return self.group == CONFIGURATION
 
     @property
-    def narrows(self) -> bool:
-        """Whether some runs are left out."""
-        return bool(self.experiment or self.status or self.filter)
+    def is_best_first(self) -> bool:
+        """Whether the rows begin with the best runs of the experiment that was picked."""
+        return not set(self.state()) - {"experiment", "columns", "baseline"}
 
     @property
     def text(self) -> str:

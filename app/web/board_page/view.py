@@ -11,8 +11,9 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from app import waiting
+from app.board.bases import BaseRow
 from app.board.deltas import Pinned, deltas, pinned
-from app.board.leaderboard import BaseRow, Delta, Group, Leaderboard, RankedRow
+from app.board.leaderboard import Delta, Group, Leaderboard, RankedRow
 from app.board.replicates import Replicates
 from app.experiments import baselines
 from app.models import Dataset, Experiment, Run
@@ -106,8 +107,7 @@ def _against(session: Session, leaderboard: Leaderboard, pinned_run: Run | None)
     used = {row.experiment.id or 0: row.experiment for row in rows}
     runs = dict.fromkeys(used, pinned_run) if pinned_run else baselines(session, used.values())
     alike = any(row.replicates for row in rows)
-    ids = {run.id for run in runs.values() if run and run.id}
-    found = {run_id: pinned(session, run_id, leaderboard.columns, alike=alike) for run_id in ids}
+    found = pinned(session, filter(None, runs.values()), leaderboard.columns, alike=alike)
     return {experiment: found[run.id] for experiment, run in runs.items() if run and run.id}
 
 

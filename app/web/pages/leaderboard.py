@@ -9,6 +9,7 @@ from sqlmodel import Session, col, func, select
 
 from app import experiments, workers
 from app.board import leaderboard
+from app.board.leaderboard import Leaderboard
 from app.board.run_columns import TABLE
 from app.board.run_filter import RunFilter
 from app.disk import disk_use
@@ -17,7 +18,7 @@ from app.settings import Settings
 from app.status import RunStatus
 from app.web.board_page import chooser, filtering
 from app.web.board_page.heads import heads
-from app.web.board_page.highlights import Highlights, highlights
+from app.web.board_page.highlights import highlights
 from app.web.board_page.query import BoardQuery
 from app.web.board_page.saved import saved
 from app.web.board_page.view import board
@@ -48,12 +49,13 @@ def show(request: Request, session: Reading, settings: SettingsDep, look: Health
 @router.get("/live/strip")
 def live_strip(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
     query = BoardQuery.of(request.query_params)
-    return page(request, "board/_strip.html", shown=_highlights(session, settings, query))
+    return page(request, "board/_strip.html", shown=highlights(session, settings, _leaders(session, query)))
 
 
 @router.get("/live/board")
 def live_board(request: Request, session: Reading, settings: SettingsDep) -> HTMLResponse:
-    return page(request, "board/_table.html", **_table(session, settings, BoardQuery.of(request.query_params)))
+    query = BoardQuery.of(request.query_params)
+    return page(request, "board/_table.html", **_table(session, settings, query, _ranked(session, query)))
 
 
 @router.get("/live/machine")
@@ -64,11 +66,12 @@ def live_machine(request: Request, session: Reading, settings: SettingsDep, look
 def _show(request: Request, session: Session, settings: Settings, asked: BoardQuery) -> HTMLResponse:
     query, mistake = filtering.read(asked)
     picked = _picked(session, query.runs)
+    ranked = _ranked(session, query)
     return page(
         request,
         "board/show.html",
         status_code=422 if mistake else 200,
-        shown=_highlights(session, settings, query),
+        shown=highlights(session, settings, ranked if query.is_best_first else _leaders(session, query)),
         experiments=experiments.list_experiments(session),
         picked=picked,
         counts=_counts(session, query.runs),
@@ -80,13 +83,12 @@ def _show(request: Request, session: Session, settings: Settings, asked: BoardQu
         operators=filtering.OPERATORS,
         choices=chooser.groups(query.shown),
         views=saved(session, query),
-        **_table(session, settings, query),
+        **_table(session, settings, query, ranked),
     )
 
 
-def _table(session: Session, settings: Settings, query: BoardQuery) -> dict[str, Any]:
-    pinned = session.get(Run, query.pinned) if query.pinned else None
-    ranked = leaderboard.build(
+def _ranked(session: Session, query: BoardQuery) -> Leaderboard:
+    return leaderboard.build(
         session,
         query.runs,
         sort=query.sort,
@@ -95,6 +97,15 @@ def _table(session: Session, settings: Settings, query: BoardQuery) -> dict[str,
         cursor=query.cursor or None,
         by_configuration=query.by_configuration,
     )
+
+
+def _leaders(session: Session, query: BoardQuery) -> Leaderboard:
+    """Of the picked experiment, whatever else the table is narrowed to or sorted by."""
+    return leaderboard.build(session, RunFilter(query.runs.experiment), limit=2)
+
+
+def _table(session: Session, settings: Settings, query: BoardQuery, ranked: Leaderboard) -> dict[str, Any]:
+    pinned = session.get(Run, query.pinned) if query.pinned else None
     return {
         "query": query if pinned else replace(query, baseline=""),
         "view": board(session, settings, ranked, pinned),
@@ -103,11 +114,6 @@ def _table(session: Session, settings: Settings, query: BoardQuery) -> dict[str,
         "many": not query.experiment and session.exec(select(func.count()).select_from(Experiment)).one() > 1,
         "gone": query.pinned if query.pinned and not pinned else None,
     }
-
-
-def _highlights(session: Session, settings: Settings, query: BoardQuery) -> Highlights:
-    """Of the picked experiment, whatever else the table is narrowed to or sorted by."""
-    return highlights(session, settings, leaderboard.build(session, RunFilter(query.runs.experiment), limit=2))
 
 
 def _picked(session: Session, chosen: RunFilter) -> Experiment | None:
@@ -119,8 +125,7 @@ def _picked(session: Session, chosen: RunFilter) -> Experiment | None:
 
 def _counts(session: Session, chosen: RunFilter) -> dict[RunStatus, int]:
     """Of the runs that the table is about, how many are in each state."""
-    joined = col(Run.experiment_id) == col(Experiment.id)
-    statement = select(Run.status, func.count()).join(Experiment, joined).where(*chosen.conditions())
+    statement = select(Run.status, func.count()).where(*chosen.conditions())
     found = dict(session.exec(statement.group_by(col(Run.status))).all())
     return {status: found[status] for status in STATES if status in found}
 
