@@ -23,6 +23,7 @@ import torch  # noqa: E402
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: E402
 
+from app.launch import memory, model_shape  # noqa: E402
 from app.run_config import RunConfig  # noqa: E402
 from worker.finetune import writers  # noqa: E402
 from worker.finetune.device import device_name  # noqa: E402
@@ -95,19 +96,29 @@ def measure(options: argparse.Namespace, method: str, model: Path, rows: Path, f
     loaded = time.perf_counter() - began
     nothing = Measurement({}, [])
     run = train_adapter(job, nothing, output_dir=folder, resume=False, clock=Clock(), reporter=Silent())
-    done, memory = run.done, run.memory
+    done, used = run.done, run.memory
     scored, scoring, answered, answering = evaluate(job, run.learner.model)
     return {
         "base": method,
         "load s": loaded,
         "steps/s": done.step / done.seconds,
         "tokens/s": done.tokens / done.seconds,
-        "peak GB": memory.peak / 1e9,
-        "mean GB": (memory.mean or 0) / 1e9,
-        "device GB": memory.device_peak / 1e9,
+        "forecast GB": forecast(job, model) / 1e9,
+        "peak GB": used.peak / 1e9,
+        "mean GB": (used.mean or 0) / 1e9,
+        "device GB": used.device_peak / 1e9,
         "scored tokens/s": scored / scoring,
         "answers/s": answered / answering,
     }
+
+
+def forecast(job: Prepared, model: Path) -> int:
+    """Bytes that the launch form would have said, from the shape alone."""
+    shape, longest = model_shape.read(model), max(map(len, job.train))
+    assert shape is not None
+    on_gpu = torch.cuda.is_available()
+    made = memory.training(job.config, shape, longest=longest, on_gpu=on_gpu, recompute=job.recompute)
+    return made.total if made else 0
 
 
 def evaluate(job: Prepared, model: Any) -> tuple[int, float, int, float]:
