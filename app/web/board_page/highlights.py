@@ -8,8 +8,10 @@ from sqlmodel import Session, col, func, select
 from app import experiments, series, waiting, workers
 from app.board.comparable import comparable
 from app.board.leaderboard import Leaderboard, RankedRow
+from app.board.order import first_values
+from app.board.run_columns import column
 from app.metrics import BY_SHORT, is_better
-from app.models import Experiment, Run, RunValue, Worker
+from app.models import Experiment, Run, Worker
 from app.settings import Settings
 from app.statistics.differences import intervals
 from app.statistics.significance import Interval
@@ -172,14 +174,15 @@ def _new_bests(session: Session, ended: Iterable[Run]) -> set[int | None]:
 
 
 def _best_before(session: Session, run: Run) -> float | None:
-    measured = (col(RunValue.run_id) == col(Run.id)) & (col(RunValue.name) == PERPLEXITY.name)
-    earlier = (
-        Run.status == RunStatus.COMPLETED,
-        Run.fingerprint == run.fingerprint,
-        Run.perplexity_key == run.perplexity_key,
-        col(Run.finished_at) < run.finished_at,
-    )
-    return session.exec(select(func.min(RunValue.last)).join(Run, measured).where(*earlier)).one()
+    """Of the runs of its kind; there may be thousands of them, or none among thousands of others."""
+    alike = [
+        col(Run.status) == RunStatus.COMPLETED,
+        col(Run.fingerprint) == run.fingerprint,
+        col(Run.perplexity_key) == run.perplexity_key,
+    ]
+    count = session.exec(select(func.count()).select_from(Run).where(*alike)).one()
+    earlier = [*alike, col(Run.finished_at) < run.finished_at]
+    return next(iter(first_values(session, column(PERPLEXITY.name), earlier, count, 1)), None)
 
 
 def perplexity_delta(run: Run, baseline: Run | None) -> float | None:
