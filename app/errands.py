@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import CursorResult, update
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from app.db import iso, now
 from app.errors import Conflict, NotFound, Unavailable
@@ -24,6 +24,16 @@ def ask(session: Session, kind: str, request: Mapping[str, Any], *, run_id: int 
     session.add(errand)
     session.commit()
     return errand
+
+
+def ask_once(session: Session, kind: str, request: Mapping[str, Any]) -> Errand:
+    """The same, unless the very same is being done or was done lately; raises Unavailable where nobody would do it."""
+    same = select(Errand).where(Errand.kind == kind, col(Errand.request) == dict(request))
+    known = session.exec(same.order_by(col(Errand.id).desc()).limit(1)).first()
+    if known and known.status == ErrandStatus.DONE:
+        return known
+    need_worker(session)
+    return known if known and known.status in OPEN else ask(session, kind, request)
 
 
 def need_worker(session: Session) -> None:

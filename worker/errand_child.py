@@ -19,7 +19,7 @@ class ErrandChild:
     def __init__(self, output: Path, *, alone: bool, hub_token: bool) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         environment = download_environment() if hub_token else training_environment()
-        command = [*COMMAND, "--report-fd", "{fd}", "--parent-pid", str(os.getpid())]
+        command = [*COMMAND, "--report-fd", "{fd}", "--parent-pid", str(os.getpid()), *([] if alone else ["--light"])]
         self._child = Child(
             command,
             environment=environment if alone else environment | NO_GPU,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.data import datasets
+from app.data import datasets, token_counts
 from app.data.rows import ROWS_FILE
 from app.errors import Invalid
 from app.launch import base_models
@@ -21,11 +21,13 @@ Prepare = Callable[[Session, Settings, Errand], dict[str, Any]]
 class Kind:
     """`prepare` adds paths to the request. One that needs the device waits for it, and holds up runs meanwhile.
 
-    `seconds` is the most that it may take; only a kind with `hub_token` is given the hub's token.
+    `seconds` is the most that it may take. One that takes long does not keep quick ones waiting, which people look at
+    as they type. Only a kind with `hub_token` is given the hub's token.
     """
 
     prepare: Prepare
     seconds: float
+    takes_long: bool = False
     needs_device: bool = False
     hub_token: bool = False
 
@@ -40,9 +42,17 @@ def _of_rows(session: Session, settings: Settings, errand: Errand) -> dict[str, 
     return {"rows": str(settings.dataset_dir(dataset.id) / ROWS_FILE), "model_path": str(located.folder)}
 
 
+def _of_counts(session: Session, settings: Settings, errand: Errand) -> dict[str, Any]:
+    folder = settings.dataset_dir(errand.request["dataset"])
+    counts = token_counts.path(folder, errand.request["version"])
+    return _of_rows(session, settings, errand) | {"counts": str(counts)}
+
+
 KINDS: dict[str, Kind] = {
     "preview": Kind(_of_rows, seconds=120),
+    "lengths": Kind(_of_counts, seconds=3600, takes_long=True),
     "tryout": Kind(tryout_job.prepare, seconds=1800, needs_device=True),
 }
-LIGHT = frozenset(name for name, kind in KINDS.items() if not kind.needs_device)
-HEAVY = frozenset(KINDS) - LIGHT
+HEAVY = frozenset(name for name, kind in KINDS.items() if kind.needs_device)
+LONG = frozenset(name for name, kind in KINDS.items() if kind.takes_long) - HEAVY
+QUICK = frozenset(KINDS) - HEAVY - LONG

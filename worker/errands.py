@@ -1,7 +1,8 @@
 """What a worker does for people beside its task: errands, each in a process of its own that can be ended.
 
-Two threads. Light ones are done at any time and on CPU; their process stays for a minute, as most of the time goes
-into its start. Heavy ones stand in line for the device with the runs: neither disturbs the other.
+Three threads. Light ones are done at any time and on CPU, the quick beside the long; their processes stay for a minute,
+as most of the time goes into their start. Heavy ones stand in line for the device with the runs: neither disturbs the
+other.
 """
 
 import logging
@@ -15,7 +16,7 @@ from app.errand_claims import ErrandClaim
 from app.models import Errand
 from worker.context import Context
 from worker.errand_child import ErrandChild
-from worker.errand_jobs import HEAVY, KINDS, LIGHT
+from worker.errand_jobs import HEAVY, KINDS, LONG, QUICK
 from worker.errand_run import carry_out
 from worker.errand_wait import reason
 from worker.sweeper import repeat
@@ -31,15 +32,17 @@ WARM_SECONDS = 60.0
 def running(context: Context) -> Iterator[None]:
     """The threads, for as long as the block runs. Each lives as long as the processes it starts, which die with it."""
     ended = threading.Event()
-    light, heavy = Light(context), Heavy(context)
+    quick, long = Light(context, "quick", QUICK), Light(context, "long", LONG)
     steps: tuple[tuple[Callable[[], None], float], ...] = (
-        (light.look, LOOK_SECONDS),
-        (heavy.look, LOOK_SECONDS),
+        (quick.look, LOOK_SECONDS),
+        (long.look, LOOK_SECONDS),
+        (Heavy(context).look, LOOK_SECONDS),
         (Tidy(context).sweep, SWEEP_SECONDS),
     )
     threads = [threading.Thread(target=repeat, args=(step, ended, seconds)) for step, seconds in steps]
     with ExitStack() as stack:
-        stack.callback(light.close)
+        stack.callback(quick.close)
+        stack.callback(long.close)
         for thread in threads:
             thread.start()
             stack.callback(thread.join)
@@ -64,13 +67,13 @@ def waiting(context: Context, kinds: Collection[str]) -> list[int]:
 class Light:
     """Errands on CPU, one after another in one process that is kept while it is likely to be asked again."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, name: str, kinds: Collection[str]) -> None:
+        self._context, self._name, self._kinds = context, name, kinds
         self._child: ErrandChild | None = None
         self._used = 0.0
 
     def look(self) -> None:
-        while taken := take(self._context, LIGHT):
+        while taken := take(self._context, self._kinds):
             claim, errand = taken
             if not carry_out(self._context, claim, errand, self._open):
                 self.close()
@@ -82,7 +85,7 @@ class Light:
         if self._child and self._child.exit_code is not None:
             self.close()
         if self._child is None:
-            output = self._context.settings.errands_dir / "light.log"
+            output = self._context.settings.errands_dir / f"{self._name}.log"
             self._child = ErrandChild(output, alone=False, hub_token=False)
         return self._child
 
@@ -145,7 +148,7 @@ class Tidy:
                 errand_claims.recover(session, claim)
                 log.warning("errand %d: its worker was lost", claim.id)
         with self._context.db.reading() as session:
-            old = errand_claims.has_old(session, LIGHT)
+            old = errand_claims.has_old(session, QUICK | LONG)
         if old:
             with self._context.db.writing() as session:
-                errand_claims.forget_old(session, LIGHT)
+                errand_claims.forget_old(session, QUICK | LONG)

@@ -18,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--report-fd", type=int)
     parser.add_argument("--parent-pid", type=int)
+    parser.add_argument("--light", action="store_true")
     options = parser.parse_args()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     with os.fdopen(options.report_fd, "w", buffering=1) as pipe:

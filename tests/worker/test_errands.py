@@ -25,7 +25,7 @@ from app.status import ErrandStatus
 from worker import errand_child, errand_jobs
 from worker import errands as doing
 from worker.context import Context
-from worker.errand_jobs import Kind
+from worker.errand_jobs import QUICK, Kind
 from worker.errands import Light, Tidy
 from worker.tasks import work
 
@@ -47,13 +47,14 @@ def errand_of(database: Database) -> Look:
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two kinds that need nothing, one of them the device, done by the stand-in."""
+    """Three kinds, one of which needs the device, done by the stand-in."""
     monkeypatch.setattr(errand_child, "COMMAND", (str(FAKE),))
-    for name, needs_device in (("easy", False), ("big", True)):
+    for name, needs_device in (("easy", False), ("slow", False), ("big", True)):
         kind = Kind(lambda _session, _settings, _errand: {}, 5, needs_device=needs_device, hub_token=needs_device)
         monkeypatch.setitem(errand_jobs.KINDS, name, kind)
-    monkeypatch.setattr(doing, "LIGHT", {"easy"})
-    monkeypatch.setattr(doing, "HEAVY", {"big"})
+    monkeypatch.setattr(doing, "QUICK", frozenset({"easy"}))
+    monkeypatch.setattr(doing, "LONG", frozenset({"slow"}))
+    monkeypatch.setattr(doing, "HEAVY", frozenset({"big"}))
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_what_is_wrong_with_a_request_is_said_in_words(
 ) -> None:
     away = ask_preview(database, dataset, model="organisation/away")
     gone = ask_preview(database, dataset, dataset=9)
-    Light(context).look()
+    Light(context, "quick", QUICK).look()
     assert "not on this machine" in error_of(errand_of(away))["detail"]
     assert "no data set 9" in error_of(errand_of(gone))["detail"]
 
@@ -132,6 +133,15 @@ def test_a_light_one_is_done_while_a_run_trains_and_sees_no_gpu(
         assert reached()
         answer = over(errand_of, ask(database, answer={"found": 1})).answer
     assert answer == {"found": 1, "gpu": "", "token": False}
+
+
+def test_a_long_one_does_not_keep_a_quick_one_waiting(
+    at_work: Context, database: Database, errand_of: Look, tmp_path: Path
+) -> None:
+    slow = ask(database, "slow", until=str(tmp_path / "go on"))
+    assert over(errand_of, ask(database)).status == "done"
+    (tmp_path / "go on").touch()
+    assert over(errand_of, slow).status == "done"
 
 
 def test_one_process_answers_many_light_ones(

@@ -22,6 +22,7 @@ from worker.finetune.errors import FinetuneError, explain
 from worker.protocol import Exit
 
 PARTIAL_SECONDS = 0.2  # between two words of how far it is
+NICENESS = 10
 
 Run = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
 
@@ -51,6 +52,8 @@ def main() -> int:
     if os.getppid() != options.parent_pid:
         return Exit.ORPHANED
     die_with(options.parent_pid)
+    if options.light:
+        _travel_light()
     os.environ["OMP_NUM_THREADS"] = str(threads.choose())
     quiet.hush()
     pipe = Pipe(options.report_fd)
@@ -70,7 +73,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m worker.errand", description="Do errands for a worker.")
     parser.add_argument("--report-fd", type=int, required=True)
     parser.add_argument("--parent-pid", type=int, required=True)
+    parser.add_argument("--light", action="store_true", help="give way to a training, and do without torch")
     return parser.parse_args()
+
+
+def _travel_light() -> None:
+    """Tokenizers need no torch, which takes seconds and 270 MB to load; transformers asks whether it is there."""
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    os.nice(NICENESS)
 
 
 def _runner(kind: str) -> Run:

@@ -52,7 +52,7 @@ class Encoded:
         """Shorten the prompt from the left of the user's text, to no less than half; then cut the answer's end."""
         room = max(max_length - len(self.answer), max_length // 2)
         kept = _kept(self.free, room)
-        answer = self.answer[: max_length - len(kept)]
+        answer = self.answer[: max(0, max_length - len(kept))]
         if not answer:
             raise FinetuneError(
                 "context_too_short",

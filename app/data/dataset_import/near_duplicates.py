@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from pathlib import Path
 
+from app.data.duplicates import MOST_PAIRS
+
 THRESHOLD_TENTHS = 8
 THRESHOLD = THRESHOLD_TENTHS / 10
 
@@ -28,6 +30,7 @@ class NearDuplicates:
     checked: int = 0  # held-out rows that were compared
     complete: bool = True  # all held-out rows were compared with all training rows
     example: tuple[int, int] | None = None  # row numbers, 0-based: held out, trained on
+    pairs: list[tuple[int, int]] = field(default_factory=list)  # the first of such, to be shown
 
 
 @dataclass
@@ -112,6 +115,8 @@ def _compare(row: int, words: frozenset[str], index: _Index, result: NearDuplica
                 del index.words[other]
                 result.rows += 1
                 result.example = result.example or (other, row)
+                if len(result.pairs) < MOST_PAIRS:
+                    result.pairs.append((other, row))
     return looked_at
 
 

@@ -6,9 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.data import leaks, row_keys
+from app.data import duplicates, leaks, row_keys
 from app.data.dataset_import import near_duplicates
+from app.data.dataset_import.near_duplicates import NearDuplicates
 from app.data.dataset_import.store import MARKS_FILE, PROMPTS_FILE, Tally
+from app.data.duplicates import Duplicates
 from app.data.row_keys import KEY
 from app.data.split import LEAK_CHARACTERS, split
 from app.run_config import DataConfig
@@ -33,6 +35,8 @@ def compute(folder: Path, tally: Tally) -> dict[str, Any]:
     sides = split(keys.rows(), seed=DEFAULT.split_seed, eval_fraction=DEFAULT.eval_fraction)
     found = leaks.measure(folder, DEFAULT)
     near = near_duplicates.find(folder / PROMPTS_FILE, sides.train, sides.held_out)
+    inside = near_duplicates.find_inside(folder / PROMPTS_FILE, sides.train)
+    _list_duplicates(folder, marks, near.pairs, inside.pairs)
     return {
         "train_rows": found.train,
         "eval_rows": found.held_out,
@@ -46,10 +50,20 @@ def compute(folder: Path, tally: Tally) -> dict[str, Any]:
         "duplicate_prompts": tally.rows - _distinct(marks, 0),
         "duplicate_pairs": tally.rows - _distinct(marks, KEY),
         "leakage": {"rows": found.leaked, "example": found.example, "characters": LEAK_CHARACTERS},
-        "near_duplicates": {**asdict(near), "threshold": near_duplicates.THRESHOLD},
-        "near_duplicates_inside": asdict(near_duplicates.find_inside(folder / PROMPTS_FILE, sides.train)),
+        "near_duplicates": {**_counts(near), "threshold": near_duplicates.THRESHOLD},
+        "near_duplicates_inside": _counts(inside),
         "unfinished_responses": unfinished(tally),
     }
+
+
+def _counts(found: NearDuplicates) -> dict[str, Any]:
+    return {name: value for name, value in asdict(found).items() if name != "pairs"}
+
+
+def _list_duplicates(folder: Path, marks: bytes, across: list[tuple[int, int]], inside: list[tuple[int, int]]) -> None:
+    """Near ones only where they are not the same, which is listed already."""
+    nearly = [pair for pair in inside if not duplicates.same_prompt(marks, *pair)]
+    duplicates.write(folder, Duplicates(duplicates.find_same(marks), across, nearly))
 
 
 def unfinished(tally: Tally) -> int | None:

@@ -14,6 +14,7 @@ from app.web.api import (
     imports,
     leaderboard,
     models,
+    previews,
     queue,
     reports,
     run_files,
@@ -26,6 +27,7 @@ from app.web.api import (
 ROUTERS = (
     config.router,
     models.router,
+    previews.router,
     datasets.router,
     errands.router,
     tryouts.router,

@@ -47,7 +47,7 @@ def test_an_import_leaves_a_row_and_its_two_files(import_bytes: Import, settings
     dataset = import_bytes(GOOD)
     assert (dataset.id, dataset.name, dataset.rows, dataset.format) == (1, "pairs", 2, "jsonl")
     assert (dataset.columns, dataset.size_bytes) == (["instruction", "response"], len(GOOD))
-    assert on_disk(settings) == ["1", "1/keys.bin", "1/rows.jsonl"]
+    assert on_disk(settings) == ["1", "1/duplicates.json", "1/keys.bin", "1/rows.jsonl"]
     (found,) = stored(database)
     assert found.sha256 == dataset.sha256
     assert found.statistics["used_columns"] == {"prompt": "instruction", "response": "response"}
@@ -149,14 +149,14 @@ def test_the_sweep_removes_what_crashes_left_and_nothing_else(
         datasets.sweep(session, settings)
         assert running.is_dir()
     never_given = ["02", "02/rows.jsonl", "7", "7/rows.jsonl"]
-    assert on_disk(settings) == sorted([*never_given, "1", "1/keys.bin", "1/rows.jsonl"])
+    assert on_disk(settings) == sorted([*never_given, "1", "1/duplicates.json", "1/keys.bin", "1/rows.jsonl"])
 
 
 def test_files_without_a_row_never_stand_in_the_way_of_an_import(import_bytes: Import, settings: Settings) -> None:
     (settings.datasets_dir / "1").mkdir(parents=True)
     (settings.datasets_dir / "1" / "rows.jsonl").write_text("old\n")
     assert import_bytes(GOOD).id == 1
-    assert on_disk(settings) == ["1", "1/keys.bin", "1/rows.jsonl"]
+    assert on_disk(settings) == ["1", "1/duplicates.json", "1/keys.bin", "1/rows.jsonl"]
     assert (settings.datasets_dir / "1" / "rows.jsonl").read_text() != "old\n"
 
 

@@ -36,7 +36,7 @@ def test_the_stored_keys_are_those_of_the_rows(importer: Any, tmp_path: Path) ->
     keys = read(tmp_path / "out")
     assert list(keys.rows()) == [row.key for row in imported.rows]
     assert [keys.response(n) for n in range(3)] == [key(LONG), bytes(16), key(LONG)]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["keys.bin", "rows.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["duplicates.json", "keys.bin", "rows.jsonl"]
 
 
 def test_lengths_are_exact_quantiles_and_a_whole_histogram() -> None:
