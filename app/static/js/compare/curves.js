@@ -6,12 +6,12 @@ import { listen } from './gestures.js';
 import { look } from './palette.js';
 import { savable } from './save.js';
 import { onPick, onPoint } from './selection.js';
-import { at, pairs, smooth, within } from './series.js';
+import { at, endOf, pairs, smooth, within } from './series.js';
 import { look as change, onView, view, xName } from './view.js';
-import { logTicks, number } from './words.js';
+import { axisWriter, logTicks, number } from './words.js';
 
 const SMOOTHED = new Set(['train/loss', 'train/grad_norm', 'train/tokens_per_second', 'system/memory']);
-const MOST_LABELS = 8, NARROW = 480;
+const MOST_LABELS = 8, LABEL_WIDTH = 90, LABEL_HEIGHT = 13, NARROW = 480;
 const names = new Map(runs.map(run => [run.id, run.name]));
 const curves = [];
 
@@ -20,6 +20,7 @@ const wholeLength = () => Math.max(0, ...curves.map(curve => curve.end()));
 
 class Curve {
   #series = new Map();
+  #lowered = new Map(); // end labels that would cover another, and by how much they are moved
   #finer = null; // what was asked for again, of the part that is in view
 
   constructor(figure) {
@@ -36,6 +37,7 @@ class Curve {
     this.chart = draw(this.plot, () => this.option());
     listen(this.plot, this, follow(this.plot, this), range => change({ zoom: range && this.#clamped(range) }));
     savable(this.figure, () => [this.info.label, this.info.unit].filter(Boolean).join(', '), () => this.option());
+    new ResizeObserver(() => this.paint()).observe(this.plot);
     for (const other of curves) other.paint(); // it may be longer than those before it
   }
 
@@ -49,8 +51,27 @@ class Curve {
     if (!this.chart) return;
     this.#compute();
     this.chart.setOption(this.option(), true);
+    this.#spread();
     this.#say();
   }
+
+  /** Moves end labels apart, so that none covers another. */
+  #spread() {
+    this.#lowered.clear();
+    if (!this.#isLabelled()) return;
+    const ends = [...this.points].filter(([, points]) => points.length && points.at(-1)[1] !== null)
+      .map(([id, points]) => [id, this.chart.convertToPixel({ gridIndex: 0 }, endOf(points, this.range()[1]))]).sort((a, b) => a[1][1] - b[1][1]);
+    const placed = [];
+    for (const [id, [left, top]] of ends) {
+      const above = placed.filter(other => Math.abs(other.left - left) < LABEL_WIDTH).map(other => other.top + LABEL_HEIGHT);
+      const free = Math.max(top, ...above);
+      placed.push({ left, top: free });
+      this.#lowered.set(id, free - top);
+    }
+    this.chart.setOption({ series: [...this.#lowered].map(([id, by]) => ({ id: String(id), endLabel: { offset: [0, by] } })) });
+  }
+
+  #isLabelled() { return this.info.large && this.points.size <= MOST_LABELS && this.plot.clientWidth > NARROW; }
 
   /** Zoomed into a series of which only some points are here, the others of that part are asked for. */
   async refine() {
@@ -81,7 +102,7 @@ class Curve {
     this.points.clear();
     for (const [id, series] of this.#now()) {
       const raw = pairs(series, view.axis ?? 'step', this.info.scale, view.log);
-      this.points.set(id, within(weight ? smooth(raw, series, weight) : raw, this.range()));
+      this.points.set(id, within(weight ? smooth(raw, weight) : raw, this.range()));
     }
   }
 
@@ -89,11 +110,12 @@ class Curve {
     const coarse = [...this.#now().values()].filter(series => series.sampled);
     const most = coarse.reduce((a, b) => (a && a.points > b.points ? a : b), null);
     const words = [
-      SMOOTHED.has(this.info.name) && view.smooth > 0 && 'smoothed',
-      view.log && 'log axis',
-      most && `sampled: ${number(most.steps.length)} of ${number(most.points)} points, peaks and dips kept`,
+      this.info.large && SMOOTHED.has(this.info.name) && view.smooth > 0 && 'smoothed',
+      most && `sampled: ${number(most.steps.length)} of ${number(most.points)}`,
     ];
-    this.figure.querySelector('[data-note]').textContent = words.filter(Boolean).join(', ');
+    const note = this.figure.querySelector('[data-note]');
+    note.textContent = words.filter(Boolean).join(', ');
+    note.title = most ? 'Of the longest run so many points are drawn, its peaks and dips among them. Zoom in for all points.' : '';
   }
 
   range() { return view.zoom ?? [0, wholeLength()]; }
@@ -105,23 +127,23 @@ class Curve {
 
   option() {
     const [from, to] = this.range();
-    const labelled = this.info.large && this.points.size <= MOST_LABELS && this.plot.clientWidth > NARROW;
+    const labelled = this.#isLabelled();
     return {
       animation: false,
       grid: { left: 52, right: labelled ? 96 : 16, top: 12, bottom: 40 },
       xAxis: xAxis({ min: from, max: to || 1, name: xName(), nameLocation: 'middle', nameGap: 24, nameTextStyle: { fontSize: 11, color: token('--ink-3') },
-        splitNumber: this.info.large ? 6 : 3, axisLabel: { formatter: value => number(value), showMinLabel: true, showMaxLabel: view.zoom === null } }),
+        splitNumber: this.info.large ? 6 : 3, axisLabel: { formatter: axisWriter(from, to), showMinLabel: true, showMaxLabel: view.zoom === null } }),
       yAxis: this.#yAxis(),
       series: this.info.runs.filter(id => this.points.has(id)).map(id => this.#line(id, labelled)),
     };
   }
 
   #yAxis() {
-    const formatter = value => number(value), seen = [...this.points.values()].flat().map(([, y]) => y).filter(y => y !== null);
+    const seen = [...this.points.values()].flat().map(([, y]) => y).filter(y => y !== null);
     const low = seen.reduce((a, b) => Math.min(a, b), Infinity), high = seen.reduce((a, b) => Math.max(a, b), -Infinity);
-    if (!view.log || !(high > low)) return yAxis({ axisLabel: { formatter } });
+    if (!view.log || !(high > low)) return yAxis({ axisLabel: { formatter: axisWriter(low, high) } });
     const customValues = logTicks(low, high);
-    return yAxis({ type: 'log', min: low, max: high, axisLabel: { formatter, customValues }, axisTick: { show: false, customValues }, splitLine: { show: false } });
+    return yAxis({ type: 'log', min: low, max: high, axisLabel: { formatter: value => number(value), customValues }, axisTick: { show: false, customValues }, splitLine: { show: false } });
   }
 
   #line(id, labelled) {
@@ -133,8 +155,7 @@ class Curve {
       emphasis: { focus: 'series', lineStyle: { width: 2.75, opacity: 1, color: color === token('--ink-3') ? token('--ink') : color } },
       blur: { lineStyle: { opacity: 0.12 }, itemStyle: { opacity: 0.12 }, endLabel: { opacity: 0.3 } },
       endLabel: { show: labelled, formatter: `{dot|●} ${names.get(id).slice(0, 14)}`, rich: { dot: { color, fontSize: 9 } }, fontSize: 11,
-        color: token('--ink-2'), distance: 6, opacity: opacity < 0.4 ? 0.4 : 1 },
-      labelLayout: { moveOverlap: 'shiftY' },
+        color: token('--ink-2'), distance: 6, offset: [0, this.#lowered.get(id) ?? 0], opacity: opacity < 0.4 ? 0.4 : 1, textBorderColor: token('--bg'), textBorderWidth: 4 },
     });
   }
 
@@ -147,8 +168,8 @@ class Curve {
 
   toY(y) { return this.chart.convertToPixel({ yAxisIndex: 0 }, y); }
 
-  fromX(left) {
-    const x = this.chart.convertFromPixel({ xAxisIndex: 0 }, left), [from, to] = this.range(), slack = (to - from) / 50;
+  fromX(left, outside = 0.02) {
+    const x = this.chart.convertFromPixel({ xAxisIndex: 0 }, left), [from, to] = this.range(), slack = (to - from) * outside;
     return x < from - slack || x > to + slack ? null : Math.min(to, Math.max(from, x));
   }
 
@@ -168,7 +189,7 @@ class Curve {
     return found && found[1] <= reach ? found[0] : null;
   }
 
-  write(value) { return number(value, Math.abs(value) < 0.001 ? 6 : this.info.decimals + (this.info.large ? 1 : 0)); }
+  write(value) { return number(value, Math.abs(value) < 0.001 ? 6 : Math.max(this.info.decimals, this.info.unit === 'GB' || this.info.large ? 2 : 0)); }
 
   place(x) { return view.axis === 'time' ? `${number(x, 1)} min` : `${view.axis} ${number(x, view.axis === 'epoch' ? 2 : 0)}`; }
 

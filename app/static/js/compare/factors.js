@@ -39,7 +39,8 @@ class Factor {
     const texts = [];
     for (const row of this.factor.rows) for (const { text } of row) if (!texts.includes(text)) texts.push(text);
     const order = this.#ordered(texts);
-    const y = axisOf(this.result, { places: null }, true);
+    const values = this.factor.rows.flat().map(({ runs: ids }) => this.#mean(ids));
+    const y = axisOf(this.result, { places: null }, true, values);
     return {
       animation: false,
       grid: { left: 48, right: 16, top: 12, bottom: 24 },

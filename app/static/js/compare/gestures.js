@@ -3,7 +3,7 @@ import { pick, point, toggle } from './selection.js';
 
 const NEAR = 14, DRAG = 6;
 
-/** `chart`: fromX (pixels to x), nearest(left, top, reach) -> run id or null; `zoom(range)`; `cursor` of cursor.js. */
+/** `chart`: fromX (pixels to x, null far outside), nearest(left, top, reach) -> run id or null; `zoom(range)`; `cursor` of cursor.js. */
 export function listen(plot, chart, cursor, zoom) {
   let start = null, frame = 0;
   const band = Object.assign(document.createElement('div'), { className: 'zoom-band', hidden: true });
@@ -36,7 +36,7 @@ export function listen(plot, chart, cursor, zoom) {
     const here = place(event), from = start ?? here.left;
     start = null;
     band.hidden = true;
-    if (Math.abs(here.left - from) > DRAG) { zoom([from, here.left].sort((a, b) => a - b).map(chart.fromX)); return; }
+    if (Math.abs(here.left - from) > DRAG) { zoom([from, here.left].sort((a, b) => a - b).map(left => chart.fromX(left, Infinity))); return; }
     const id = chart.nearest(here.left, here.top, NEAR);
     if (id !== null) toggle(id);
   });

@@ -6,9 +6,9 @@ import { isPicked, onPick, pick, pickedIds, point, toggle } from './selection.js
 const bar = document.querySelector('.pickbar');
 const names = new Map(runs.map(run => [run.id, run.name]));
 
-/** Everything on the page that stands for a run, the legend's own keys among it. */
+/** Everything on the page that stands for a run: the keys here, and the heads of the tables. */
 function follow(element) {
-  const id = Number(element.dataset.runKey);
+  const id = Number(element.dataset.runKey ?? element.pathname.split('/').at(-1));
   if (!names.has(id)) return;
   element.addEventListener('pointerenter', () => point(id));
   element.addEventListener('pointerleave', () => point(null));
@@ -37,7 +37,7 @@ function say() {
 
 export function startLegend() {
   if (!bar || data.runs.length === 0) return;
-  document.querySelectorAll('[data-run-key]').forEach(follow);
+  document.querySelectorAll('[data-run-key], a.who').forEach(follow);
   for (const key of bar.querySelectorAll('[data-run-key]')) key.addEventListener('click', () => toggle(Number(key.dataset.runKey)));
   bar.querySelector('[data-picked-clear]').addEventListener('click', () => pick([]));
   const find = bar.querySelector('[data-legend-find]');

@@ -21,7 +21,7 @@ export function look(id) {
     color: slot ? colour(slot) : token(strong ? '--ink' : '--ink-3'),
     dash: DASH[slot] ?? 'solid',
     width: strong ? 2.5 : slot === 'b' ? 2 : slot ? 1.75 : 1,
-    opacity: faded ? 0.15 : slot || strong ? 1 : 0.45,
+    opacity: faded ? 0.2 : slot || strong ? 1 : 0.45,
     z: strong ? 9 : slot === 'b' ? 5 : slot ? 4 : 3,
   };
 }

@@ -1,7 +1,7 @@
 // Every run as a line over settings, costs and results. A range kept on an axis picks the runs in it.
 import { draw, token } from '../charts.js';
 import { read, write } from './address.js';
-import { scaleOf, title } from './axes.js';
+import { scaleOf, title, wrapped } from './axes.js';
 import { data, runs } from './data.js';
 import { look } from './palette.js';
 import { savable } from './save.js';
@@ -27,7 +27,7 @@ class Parallel {
       const active = this.chart.getModel().getSeries()[0].getRawIndicesByActiveState('active');
       pick(active.length === runs.length ? [] : active.map(at => runs[at].id), this);
     });
-    onPick(by => { if (by === this) this.chart.setOption({ series: [this.#series()] }); else this.paint(); });
+    onPick(by => { if (by === this) this.#later(); else this.paint(); });
     onPoint(id => this.#highlight(id));
   }
 
@@ -36,16 +36,22 @@ class Parallel {
     return data.columns.filter(one => chosen.has(one.name));
   }
 
+  /** The lines alone, and not while a range is being drawn: the ranges stay where they are. */
+  #later() {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.chart.setOption({ series: [this.#series()] }), 200);
+  }
+
   paint() { this.chart.setOption(this.option(), true); }
 
   option() {
     this.narrow = this.plot.clientWidth < NARROW;
-    const place = this.narrow ? { layout: 'vertical', left: 16, right: 24, top: 24, bottom: 24 } : { left: 48, right: 56, top: 44, bottom: 24 };
+    const place = this.narrow ? { layout: 'vertical', left: 112, right: 24, top: 20, bottom: 28 } : { left: 40, right: 56, top: 60, bottom: 24 };
     return {
       animation: false,
       parallel: { ...place, parallelAxisDefault: {
-        nameTextStyle: { color: token('--ink-2'), fontSize: 11, fontWeight: 500, ...(this.narrow && { align: 'left' }) }, nameGap: this.narrow ? 6 : 16, nameLocation: this.narrow ? 'start' : 'end',
-        axisLine: { lineStyle: { color: token('--rule-2') } }, axisTick: { show: false },
+        nameTextStyle: { color: token('--ink-2'), fontSize: 11, lineHeight: 13, fontWeight: 500 }, nameGap: this.narrow ? 10 : 16, nameLocation: this.narrow ? 'start' : 'end', z: 5,
+        axisLine: { lineStyle: { color: token('--rule-2') } }, ...(this.narrow && { nameTruncate: { maxWidth: 100 } }), axisTick: { show: false },
         axisLabel: { color: token('--ink-3'), fontSize: 11, margin: 6, textBorderColor: token('--bg'), textBorderWidth: 3 },
         areaSelectStyle: { color: token('--accent'), opacity: 0.12, borderColor: token('--accent'), width: 16 } } },
       parallelAxis: this.#shown().map((one, dim) => this.#axis(one, dim)),
@@ -55,7 +61,7 @@ class Parallel {
 
   /** Better is up, or to the right where axes lie on their side. A turned axis begins where the others end. */
   #axis(one, dim) {
-    const scale = scaleOf(one), name = title(one);
+    const scale = scaleOf(one), name = this.narrow ? title(one) : wrapped(one);
     if (scale.places) return { dim, name, type: 'category', data: scale.places, axisLabel: { formatter: text => (text.length > 12 ? `${text.slice(0, 11)}…` : text) } };
     const known = one.values.filter(value => value !== null), low = Math.min(...known), high = Math.max(...known), inverse = one.better === 'lower';
     const start = this.narrow ? 'start' : 'end', end = this.narrow ? 'end' : 'start';

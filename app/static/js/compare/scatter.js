@@ -1,7 +1,7 @@
 // Any two columns against each other; where both have a better side, the front that no run is beyond.
 import { draw, line, token } from '../charts.js';
 import { read, write } from './address.js';
-import { axisOf, scaleOf, title } from './axes.js';
+import { axisOf, scaleOf } from './axes.js';
 import { column, data, runs } from './data.js';
 import { look } from './palette.js';
 import { savable } from './save.js';
@@ -48,7 +48,7 @@ class Scatter {
   #say() {
     const front = frontOf(this.x, this.y), missing = runs.filter((_, at) => this.x.values[at] === null || this.y.values[at] === null).length;
     const words = [
-      front.length && `Line: no run is better in both ${this.x.label.toLowerCase()} and ${this.y.label} than those on it.`,
+      front.length && `Line: no run is better in both ${this.x.label} and ${this.y.label} than those on it.`,
       missing && `${missing} of ${runs.length} runs have no value in one of the two, or none that compares with the baseline's.`,
       'Drag over points to pick their runs.',
     ];

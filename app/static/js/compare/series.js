@@ -8,17 +8,13 @@ export function pairs(series, axis, scale, log) {
   return series.values.map((y, at) => [xs[at] / divide, y === null || (log && y <= 0) ? null : y / scale]);
 }
 
-/** Exponential moving average, corrected for its start. A sampled series has wider gaps: each point counts for as
-    many as it stands for, so that the curve is as smooth as that of all points. A gap stays a gap. */
-export function smooth(points, series, weight) {
-  const { steps } = series, stride = Math.max(1, (steps.at(-1) - steps[0]) / Math.max(1, series.points - 1));
-  let average = 0, total = 0, before = steps[0] - stride;
-  return points.map(([x, y], at) => {
+/** Exponential moving average over the points that are here, corrected for its start; a gap stays a gap. */
+export function smooth(points, weight) {
+  let average = 0, total = 0;
+  return points.map(([x, y]) => {
     if (y === null) return [x, null];
-    const kept = weight ** Math.max(1, (steps[at] - before) / stride);
-    before = steps[at];
-    average = kept * average + (1 - kept) * y;
-    total = kept * total + (1 - kept);
+    average = weight * average + (1 - weight) * y;
+    total = weight * total + (1 - weight);
     return [x, average / total];
   });
 }
@@ -27,6 +23,13 @@ export function smooth(points, series, weight) {
 export function within(points, [from, to]) {
   const first = points.findIndex(([x]) => x >= from), last = points.findLastIndex(([x]) => x <= to);
   return first < 0 || last < 0 ? [] : points.slice(Math.max(0, first - 1), last + 2);
+}
+
+/** Where a line leaves the view: its last point, or where it crosses the edge on its way there. */
+export function endOf(points, to) {
+  const [before, last] = [points.at(-2), points.at(-1)];
+  if (!before || before[1] === null || last[0] <= to) return last;
+  return [to, before[1] + (last[1] - before[1]) * (to - before[0]) / (last[0] - before[0])];
 }
 
 /** The value of the point nearest to x, or null beyond the ends. */

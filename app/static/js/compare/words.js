@@ -10,6 +10,12 @@ export function number(value, decimals = 6) {
   return minus(new Intl.NumberFormat('en', digits).format(value));
 }
 
+/** How an axis over [low, high] writes its values: all with the same decimals, so that they stand under each other. */
+export function axisWriter(low, high) {
+  const part = (high - low) / 4 || Math.abs(high) || 1, decimals = Math.max(0, Math.ceil(-Math.log10(part) - 1e-9));
+  return value => (decimals > 3 ? number(value) : number(value, decimals));
+}
+
 /** Round values for a logarithmic axis over [low, high]: 2, 3, 5, 10, ...; even steps where those are too few. */
 export function logTicks(low, high) {
   const found = [];
