@@ -20,7 +20,7 @@ from app.board.comparability import describe, difference
 from app.board.groups import Key, Slice, cut
 from app.board.order import run_ids
 from app.board.replicates import Replicates, combine
-from app.board.run_columns import TABLE, Column, values
+from app.board.run_columns import RUN_ID, TABLE, Column, values
 from app.board.run_filter import ITS_EXPERIMENT, RunFilter
 from app.board.wanted import Wanted
 from app.listing import DEFAULT_LIMIT, parse_offset
@@ -122,10 +122,10 @@ def _read_groups(session: Session, wanted: Wanted, slices: Sequence[Slice], lead
 def _ranked(session: Session, wanted: Wanted, piece: Slice) -> list[RankedRow]:
     if wanted.by_configuration:
         found = configurations.in_order(session, wanted, piece.key)
-        rows = _read(session, wanted, [one.ids for one in found[piece.offset : piece.offset + piece.limit]])
+        rows = read_rows(session, wanted, [one.ids for one in found[piece.offset : piece.offset + piece.limit]])
         bests = best.of_configurations(wanted.compared, found)
     else:
-        rows = _read(session, wanted, [[run_id] for run_id in run_ids(session, wanted, piece)])
+        rows = read_rows(session, wanted, [[run_id] for run_id in run_ids(session, wanted, piece)])
         bests = best.of_runs(session, wanted, piece, [row.run for row in rows])
     return [
         replace(
@@ -137,8 +137,10 @@ def _ranked(session: Session, wanted: Wanted, piece: Slice) -> list[RankedRow]:
     ]
 
 
-def _read(session: Session, wanted: Wanted, members: Sequence[Sequence[int]]) -> list[RankedRow]:
+def read_rows(session: Session, wanted: Wanted, members: Sequence[Sequence[int]]) -> list[RankedRow]:
     """A row for each list of runs: of a run as it is, of a configuration its means."""
+    if not members:
+        return []
     statement = select(Run, Experiment).join(Experiment, ITS_EXPERIMENT)
     found = session.exec(statement.where(col(Run.id).in_(list(itertools.chain(*members))))).all()
     cells, by_id = values(session, found, wanted.read), {run.id: (run, experiment) for run, experiment in found}
@@ -152,10 +154,11 @@ def _read(session: Session, wanted: Wanted, members: Sequence[Sequence[int]]) ->
 
 
 def _unranked(session: Session, wanted: Wanted) -> list[RankedRow]:
-    """Runs without a result, newest first."""
-    without = col(Run.status).in_(set(RunStatus) - {RunStatus.COMPLETED})
-    ids = session.exec(
-        select(Run.id).where(without, *wanted.matching).order_by(col(Run.id).desc()).limit(MOST_UNRANKED)
-    )
     single = replace(wanted, by_configuration=False)
-    return _read(session, single, [[run_id] for run_id in ids if run_id is not None])
+    return read_rows(session, single, [[run_id] for run_id in unranked_ids(session, wanted, MOST_UNRANKED)])
+
+
+def unranked_ids(session: Session, wanted: Wanted, most: int | None = None) -> Sequence[int]:
+    """Of runs without a result, newest first."""
+    without = col(Run.status).in_(set(RunStatus) - {RunStatus.COMPLETED})
+    return session.exec(select(RUN_ID).where(without, *wanted.matching).order_by(RUN_ID.desc()).limit(most)).all()

@@ -4,7 +4,7 @@ A setting goes by its dotted name (`lora.r`), a metric by the catalogue's (`eval
 by its field (`train_seconds`). A metric is meant as it was last; with `:best` behind its name, as its best.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -153,23 +153,28 @@ def sql_value(column: Column) -> ColumnElement[Any]:
     return RUN_ID if column.name == "id" else type_coerce(col(getattr(Run, column.name)), String)
 
 
+# By run id and name.
+Measured = Mapping[tuple[int, str], Mapping[Aggregate, float]]
+
+
 def values(
     session: Session, rows: Sequence[tuple[Run, Experiment]], columns: Sequence[Column]
 ) -> dict[int, dict[str, Any]]:
     """By run id, the value of every column; None where there is none."""
     wanted = {c.metric for c in columns if c.kind == "metric"}
     ids = [run.id for run, _ in rows]
-    found = session.exec(select(RunValue).where(col(RunValue.run_id).in_(ids), col(RunValue.name).in_(wanted))).all()
-    measured = {(value.run_id, value.name): value for value in found}
+    parts = select(RunValue.run_id, RunValue.name, RunValue.last, RunValue.best)
+    found = session.exec(parts.where(col(RunValue.run_id).in_(ids), col(RunValue.name).in_(wanted)))
+    measured: Measured = {(run_id, name): {"last": last, "best": best} for run_id, name, last, best in found}
     return {
         run.id: {c.name: _value(run, experiment, c, measured) for c in columns} for run, experiment in rows if run.id
     }
 
 
-def _value(run: Run, experiment: Experiment, column: Column, measured: dict[tuple[int, str], RunValue]) -> Any:
+def _value(run: Run, experiment: Experiment, column: Column, measured: Measured) -> Any:
     if column.kind == "metric":
         found = measured.get((run.id or 0, column.metric))
-        return getattr(found, column.aggregate) if found else None
+        return found[column.aggregate] if found else None
     if column.kind == "resource":
         return (run.resources or {}).get(column.name)
     if column.kind == "setting":

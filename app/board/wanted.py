@@ -50,6 +50,6 @@ class Wanted:
         """For a statement over Run: all that were asked for, with a result or without."""
         return self.runs.conditions()
 
-    @property
+    @cached_property
     def completed(self) -> list[ColumnElement[bool]]:
         return [col(Run.status) == RunStatus.COMPLETED, *self.matching]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from app.compare.names import names
+from app.csv_cells import FORMULA
 from app.models import Run
 from app.series import Series, read_series
-from app.study.csv import FORMULA
 
 # More rows than these are not read but searched: the file has every point.
 MOST_ROWS = 200

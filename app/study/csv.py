@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 
+from app.csv_cells import cell
 from app.metrics import COMPARED
 
 SETTINGS = (
@@ -15,8 +16,6 @@ SETTINGS = (
     "training.num_train_epochs",
 )
 COSTS = ("train_seconds", "peak_memory_bytes")
-# A cell that begins so is taken for a formula by a spreadsheet.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def render(report: dict[str, Any]) -> str:
@@ -35,14 +34,5 @@ def render(report: dict[str, Any]) -> str:
         cells = [row["run_id"], row["name"], *(row["settings"].get(n) for n in SETTINGS), *(row[n] for n in names)]
         cells += [*(row[n] for n in COSTS), row["notes"], *(row["deltas"][n] for n in names)]
         cells += [*(times[row["run_id"]][n] for n in rates), *(row["settings"].get(n) for n in others)]
-        writer.writerow([_cell(value) for value in cells])
+        writer.writerow([cell(value) for value in cells])
     return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Numbers as they are; a person's text with a quote in front where it would run as a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
