@@ -20,6 +20,7 @@ PAGES = (
     "/experiments/1",
     "/datasets",
     "/datasets/1",
+    "/compare",
     "/queue",
     "/runs/new",
     "/runs/8",
