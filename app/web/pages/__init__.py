@@ -16,6 +16,7 @@ from app.web.pages import (
     reports,
     run,
     selection,
+    tryouts,
     views,
 )
 
@@ -28,6 +29,7 @@ ROUTERS = (
     compare.router,
     compare_rows.router,
     compare_values.router,
+    tryouts.router,
     experiments.router,
     reports.router,
     imports.router,
