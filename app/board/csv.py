@@ -39,7 +39,7 @@ def lines(
     )
     for group, rank, row in _rows(session, wanted):
         run = row.run
-        cells: list[Any] = [group, rank, run.id, run.name, row.experiment.name, run.status.value]
+        cells: list[Any] = [group, rank, run.id, run.name, row.experiment.name, str(run.status)]
         cells += [_value(row.values[column.name]) for column in own]
         if by_configuration:
             found = row.replicates.spread if row.replicates else {}
