@@ -10,6 +10,9 @@ from app.models import Run
 from app.statistics.significance import Difference
 from app.study.findings import verdict as judged
 
+# A longer name is not said over and over.
+LONGEST_AGAIN = 24
+
 UNSURE = "not sure, as its spread is unknown"
 
 # By metric, of the second run less the first; empty where the spread is not known.
@@ -116,7 +119,8 @@ class _Said:
             for run_id in self.called
             if run_id not in told
         }
-        baseline = self.called[self.baseline]
+        name = self.called[self.baseline]
+        baseline = name if len(name) <= LONGEST_AGAIN else "the baseline"
         for words, holds in STANDINGS:
             ids = [run_id for run_id, found in verdicts.items() if found and holds(found)]
             if ids:
