@@ -40,11 +40,10 @@ class Values:
                 self._new.add(name)
 
     def take_results(self, results: Mapping[str, Any]) -> None:
-        """The final evaluation stands for the run, whatever was measured on the way."""
+        """The final evaluation stands for the run; a better value on the way, of the same rows, stays its best."""
         for short, value in (results.get("finetuned") or {}).items():
-            if short in BY_SHORT and value is not None and math.isfinite(value):
-                self._known[BY_SHORT[short].name] = (value, value)
-                self._new.add(BY_SHORT[short].name)
+            if short in BY_SHORT:
+                self.take({BY_SHORT[short].name: value})
 
     def write(self, session: Session, run_id: int) -> None:
         """Without a commit; `written` afterwards."""

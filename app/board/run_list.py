@@ -1,6 +1,8 @@
 """The list of runs: filtered, in a total order, a page at a time."""
 
-from sqlmodel import Session, func, select
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, func, select
 
 from app.board.run_columns import RUN_ID, parse_sort, sql_value
 from app.board.run_filter import ITS_EXPERIMENT, RunFilter
@@ -18,19 +20,19 @@ def list_runs(
     limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Page[tuple[Run, Experiment]]:
+    """Ids first: what is sorted and counted is small, and only the rows of the page are read whole."""
     column, descending = parse_sort(sort)
     order = Order(sort, sql_value(column), RUN_ID, descending)
     conditions = runs.conditions()
-    total = session.exec(
-        select(func.count()).select_from(Run).join(Experiment, ITS_EXPERIMENT).where(*conditions)
-    ).one()
-    if cursor:
-        conditions.append(order.after(cursor))
-    statement = select(Run, Experiment, order.value.label("place")).join(Experiment, ITS_EXPERIMENT).where(*conditions)
-    rows = session.exec(statement.order_by(*order.clauses()).limit(limit + 1)).all()
-    more = None
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        assert last[0].id is not None
-        more = order.cursor(last[2], last[0].id)
-    return Page([(run, experiment) for run, experiment, _ in rows[:limit]], more, total)
+    total = session.exec(select(func.count()).select_from(Run).where(*conditions)).one()
+    after = [order.after(cursor)] if cursor else []
+    places = select(RUN_ID, order.value.label("place")).where(*conditions, *after).order_by(*order.clauses())
+    found = session.exec(places.limit(limit + 1)).all()
+    more = order.cursor(found[limit - 1][1], found[limit - 1][0]) if len(found) > limit else None
+    return Page(_read(session, [run_id for run_id, _ in found[:limit]]), more, total)
+
+
+def _read(session: Session, ids: Sequence[int]) -> list[tuple[Run, Experiment]]:
+    statement = select(Run, Experiment).join(Experiment, ITS_EXPERIMENT).where(col(Run.id).in_(ids))
+    by_id = {run.id: (run, experiment) for run, experiment in session.exec(statement)}
+    return [by_id[run_id] for run_id in ids]
