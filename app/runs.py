@@ -11,7 +11,7 @@ from typing import Any, Self
 from sqlalchemy import CursorResult, null, update
 from sqlmodel import Session, col, delete, func, select
 
-from app import folders, idempotency, run_state
+from app import description, folders, idempotency, run_state
 from app.db import iso, now
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.experiments import find_or_add
@@ -23,10 +23,6 @@ from app.settings import Settings
 from app.status import ENDED, RunStatus
 from app.sweep import Variant
 
-NAME_LENGTH = 200
-NOTES_LENGTH = 10_000
-TAG_LENGTH = 50
-MOST_TAGS = 20
 # Between the end of a run in its row and the end of whoever wrote that.
 LEAVING_SECONDS = 1.0
 
@@ -48,7 +44,11 @@ class NewRun:
     @classmethod
     def of(cls, variant: Variant, tags: Sequence[str] = ()) -> Self:
         """One of a sweep; names made of many differences are cut to fit."""
-        return cls(variant.config, variant.name[:NAME_LENGTH], variant.notes, tags, variant.calls)
+        return cls(variant.config, variant.name[: description.NAME_LENGTH], variant.notes, tags, variant.calls)
+
+    def described(self) -> dict[str, Any]:
+        texts = {"name": self.name or "", "notes": self.notes, "tags": self.tags}
+        return description.cleaned(texts, name_needed=False)
 
 
 def create_runs(
@@ -58,12 +58,15 @@ def create_runs(
     experiment: int | str,
     new: Sequence[NewRun],
     asked: idempotency.Request | None = None,
+    cloned_from: int | None = None,
+    sweep: Mapping[str, Any] | None = None,
 ) -> list[Run]:
     """Check all, then store all as queued in one transaction, or none; the caller wakes the worker afterwards.
 
-    Of two concurrent requests with the same Idempotency-Key, the later one gets the earlier one's runs.
+    Of two concurrent requests with the same Idempotency-Key, the later one gets the earlier one's runs. `sweep` is what
+    app.sweep.record says of runs that are made together: their ids follow each other.
     """
-    described = [_description({"name": r.name or "", "notes": r.notes, "tags": r.tags}, name_needed=False) for r in new]
+    described = [run.described() for run in new]
     warnings = check_new(session, settings, new)
     forecasts = forecast.forecast(session, settings, [run.config for run in new])
     if asked and (known := idempotency.replay(session, asked)):
@@ -71,9 +74,13 @@ def create_runs(
     for dataset_id in {run.config.data.dataset for run in new}:
         if session.get(Dataset, dataset_id) is None:
             raise Invalid.one("data.dataset", "This data set was deleted a moment ago")
+    if cloned_from is not None and session.get(Run, cloned_from) is None:
+        raise Invalid.one("cloned_from", f"There is no run {cloned_from}")
     found = find_or_add(session, experiment)
     runs = [_queued(found, *parts) for parts in zip(new, described, warnings, forecasts, strict=True)]
-    _add(session, runs)
+    for run in runs:
+        run.cloned_from = cloned_from
+    _add(session, runs, sweep)
     if asked:
         idempotency.remember(session, asked, {"runs": [to_api(run, found) for run in runs]})
     session.commit()
@@ -108,13 +115,14 @@ def _queued(
     )
 
 
-def _add(session: Session, runs: Sequence[Run]) -> None:
+def _add(session: Session, runs: Sequence[Run], sweep: Mapping[str, Any] | None) -> None:
     """To the end of the queue, in this order; what has no name is called by its number."""
     for position, run in enumerate(runs):
         run.queue_position = end_of_queue(session) if position == 0 else runs[0].queue_position + position
         session.add(run)
         session.flush()
         run.name = run.name or f"Run {run.id}"
+        run.sweep = {"id": runs[0].id, **sweep} if sweep else None
 
 
 def get_run(session: Session, run_id: int) -> Run:
@@ -134,7 +142,7 @@ def get_with_experiment(session: Session, run_id: int) -> tuple[Run, Experiment]
 def patch_run(session: Session, run_id: int, changes: Mapping[str, Any]) -> Run:
     """Set any of `name`, `notes` and `tags`."""
     run = get_run(session, run_id)
-    for name, value in _description(changes).items():
+    for name, value in description.cleaned(changes).items():
         setattr(run, name, value)
     session.commit()
     return run
@@ -198,9 +206,9 @@ def _refuse_active(session: Session, ids: Sequence[int]) -> None:
 
 def tag_runs(session: Session, ids: Sequence[int], *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
     """Change the tags of many runs at once."""
-    added, gone = _tags(add), set(_tags(remove))
+    added, gone = description.tags(add), set(description.tags(remove))
     for run in _all(session, ids):
-        run.tags = _tags([*(tag for tag in run.tags if tag not in gone), *added])
+        run.tags = description.tags([*(tag for tag in run.tags if tag not in gone), *added])
     session.commit()
 
 
@@ -235,6 +243,8 @@ def to_api(run: Run, experiment: Experiment) -> dict[str, Any]:
         "results": run.results,
         "resources": run.resources,
         "environment": run.environment,
+        "cloned_from": run.cloned_from,
+        "sweep": run.sweep,
         "forecast": run.forecast,
     }
 
@@ -263,34 +273,3 @@ def _all(session: Session, ids: Sequence[int]) -> list[Run]:
     if missing := set(ids) - {run.id for run in runs}:
         raise NotFound(f"There is no run {', '.join(map(str, sorted(missing)))}.")
     return runs
-
-
-def _description(changes: Mapping[str, Any], *, name_needed: bool = True) -> dict[str, Any]:
-    """What a person writes about a run, cleaned; raises Invalid for what is too long."""
-    cleaned: dict[str, Any] = {}
-    if "name" in changes:
-        cleaned["name"] = " ".join(changes["name"].split())
-        if name_needed and not cleaned["name"]:
-            raise Invalid.one("name", "A run needs a name")
-        _at_most(NAME_LENGTH, "name", cleaned["name"])
-    if "notes" in changes:
-        cleaned["notes"] = changes["notes"].strip()
-        _at_most(NOTES_LENGTH, "notes", cleaned["notes"])
-    if "tags" in changes:
-        cleaned["tags"] = _tags(changes["tags"])
-    return cleaned
-
-
-def _tags(tags: Iterable[str]) -> list[str]:
-    """Each tag once, in the order given."""
-    cleaned = list(dict.fromkeys(tag for tag in (" ".join(tag.split()) for tag in tags) if tag))
-    for tag in cleaned:
-        _at_most(TAG_LENGTH, "tags", tag)
-    if len(cleaned) > MOST_TAGS:
-        raise Invalid.one("tags", f"At most {MOST_TAGS} tags")
-    return cleaned
-
-
-def _at_most(length: int, field: str, text: str) -> None:
-    if len(text) > length:
-        raise Invalid.one(field, f"At most {length:,} characters")

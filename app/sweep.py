@@ -8,7 +8,7 @@ r linked to alpha and a base of 8 and 16, an r of 4 brings an alpha of 8.
 import itertools
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -110,6 +110,20 @@ def variant(config: RunConfig, changes: Changes, name: str = "", notes: str = ""
         raise Invalid([FieldError(_called(e.field, changes, prefix), e.message) for e in error.errors]) from None
     calls = {field: prefix + field for field in changes}
     return Variant(name or describe(real), real, whole, notes, calls)
+
+
+def record(variants: Sequence[Variant], method: str) -> dict[str, Any] | None:
+    """What is kept with runs that were made together: how, and the values that each varied setting took."""
+    if len(variants) < 2:
+        return None
+    settings = [flatten(one.config.model_dump(mode="json")) for one in variants]
+    names = dict.fromkeys(name for one in variants for name in one.changes)
+    return {"method": method, "axes": {name: _each_once(found[name] for found in settings) for name in names}}
+
+
+def _each_once(values: Iterable[Any]) -> list[Any]:
+    """In the order of their first; a value may be a list."""
+    return list({repr(value): value for value in values}.values())
 
 
 def _called(field: str, changes: Changes, prefix: str) -> str:

@@ -154,3 +154,8 @@ def ensure_sample(session: Session, settings: Settings) -> None:
 def to_api(dataset: Dataset, runs: int) -> dict[str, Any]:
     """A data set in the API's shape; `runs` is how many use it."""
     return {**dataset.model_dump(exclude={"created_at"}), "created_at": iso(dataset.created_at), "runs": runs}
+
+
+def rows_hash(dataset: Dataset) -> str:
+    """Of the rows as stored: one file can be read in two ways, by other columns."""
+    return str(dataset.statistics.get("rows_sha256", dataset.sha256))

@@ -68,6 +68,10 @@ class Study:
     def __bool__(self) -> bool:
         return bool(self.axes or self.seeds or self.runs)
 
+    @property
+    def made_by(self) -> str:
+        return "list" if self.runs else self.method
+
     def variants(self, config: RunConfig) -> list[Variant]:
         """Raises Invalid, keyed by the form's fields."""
         if self.runs and (self.axes or self.seeds):

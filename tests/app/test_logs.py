@@ -18,6 +18,7 @@ def log(settings: Settings) -> Path:
 def test_before_anything_is_written_there_is_nothing(settings: Settings) -> None:
     assert logs.read_after(settings, 1, 0) == logs.LogLines([], 0, 0)
     assert logs.tail(settings, 1, 10) == logs.LogLines([], 0, 0)
+    assert logs.search(settings, 1, "x", 0) == logs.LogLines([], 0, 0)
 
 
 def test_a_reader_gets_each_line_once_and_only_whole_ones(settings: Settings, log: Path) -> None:
@@ -66,3 +67,53 @@ def test_separators_inside_a_line_do_not_break_it(settings: Settings, log: Path)
 def test_bytes_that_are_no_text_are_shown_as_such(settings: Settings, log: Path) -> None:
     log.write_bytes(b"caf\xe9\n")
     assert logs.read_after(settings, 1, 0).lines == ["caf\ufffd"]
+
+
+@pytest.fixture
+def numbered(log: Path) -> list[str]:
+    """Lines of other lengths in bytes than in characters, more than a chunk of them."""
+    lines = [f"line {number} {'ä' * (number % 90)} Loss" for number in range(8_000)]
+    log.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return lines
+
+
+def test_every_line_is_found_again_by_its_offset(settings: Settings, log: Path, numbered: list[str]) -> None:
+    found = logs.tail(settings, 1, 50)
+    assert found.lines == numbered[-50:]
+    content = log.read_bytes()
+    for line, offset in zip(found.lines, found.offsets, strict=True):
+        assert content[offset:].startswith(line.encode())
+    assert logs.read_after(settings, 1, found.offsets[7], count=3).lines == numbered[-43:-40]
+
+
+def test_one_reads_back_from_the_end_to_the_beginning(settings: Settings, numbered: list[str]) -> None:
+    seen: list[str] = []
+    place = logs.tail(settings, 1, 1).size
+    while place:
+        part = logs.read_before(settings, 1, place, 300)
+        seen = part.lines + seen
+        place = part.offsets[0]
+    assert seen == numbered
+
+
+def test_a_line_is_shown_among_its_neighbours(settings: Settings, numbered: list[str]) -> None:
+    (at,) = [o for o, line in zip(*_all(settings), strict=True) if line == numbered[4000]]
+    found = logs.read_around(settings, 1, at, 5)
+    assert found.lines == numbered[3995:4005]
+    assert logs.read_around(settings, 1, 0, 2).lines == numbered[:2]
+
+
+def _all(settings: Settings) -> tuple[list[int], list[str]]:
+    found = logs.search(settings, 1, "", 0)
+    offsets, lines = found.offsets, found.lines
+    while (found := logs.search(settings, 1, "", found.next)).lines:
+        offsets, lines = offsets + found.offsets, lines + found.lines
+    return offsets, lines
+
+
+def test_a_search_finds_every_line_once_in_all_parts_of_the_log(settings: Settings, numbered: list[str]) -> None:
+    found = logs.search(settings, 1, "LINE 79", 0)
+    assert found.lines == [line for line in numbered if line.startswith("line 79")]
+    assert found.next == found.size
+    assert _all(settings)[1] == numbered, "more than one answer holds"
+    assert logs.search(settings, 1, "nowhere", 0).lines == []

@@ -1,12 +1,19 @@
 """Runs through every real part: REST, queue, worker, 4-bit training in a child, evaluation, and back to REST."""
 
 import hashlib
+import html
+import os
+import re
 import signal
+import subprocess
+import sys
 import time
 import zipfile
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 Json = dict[str, Any]
@@ -63,6 +70,21 @@ def test_what_is_downloaded_is_what_the_manifest_says(stack: Any, completed: Jso
         assert hashlib.sha256(files[item["name"]]).hexdigest() == item["sha256"]
     adapter = zipfile.ZipFile(BytesIO(files["adapter.zip"])).namelist()
     assert set(adapter) == {"adapter_config.json", "adapter_model.safetensors"}
+
+
+def test_the_commands_on_its_page_repeat_a_run_to_the_bit(stack: Any, completed: Json, tmp_path: Path) -> None:
+    """As a reader would: copied from the page into a shell, in an empty folder, with no queue and no database."""
+    page = httpx.get(f"http://127.0.0.1:{stack.settings.port}/runs/{completed['id']}", trust_env=False).text
+    commands = re.search(r'aria-label="Commands that repeat the run">(.*?)</pre>', page, re.DOTALL)
+    assert commands
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    shell = ["bash", "-euc", html.unescape(commands[1])]
+    done = subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    repeated = tmp_path / f"run-{completed['id']}" / "artifacts"
+    for name in ("adapter.zip", "config.json", "predictions.jsonl"):
+        original = stack.api("GET", f"/runs/{completed['id']}/artifacts/{name}")
+        assert (repeated / name).read_bytes() == original, name
 
 
 @pytest.mark.parametrize("victim", ["child", "worker"])

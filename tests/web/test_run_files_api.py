@@ -74,10 +74,26 @@ def test_only_what_is_new_comes_after_a_step(client: TestClient, database: Datab
 
 def test_log_lines_come_after_an_offset(client: TestClient, run_dir: Path) -> None:
     (run_dir / "run.log").write_text("one\ntwo\n")
-    assert client.get(f"{URL}/logs").json() == {"lines": ["one", "two"], "next": 8, "size": 8}
+    whole = {"lines": ["one", "two"], "offsets": [0, 4], "next": 8, "size": 8}
+    assert client.get(f"{URL}/logs").json() == whole
     assert client.get(f"{URL}/logs", params={"after": 4}).json()["lines"] == ["two"]
     assert client.get(f"{URL}/logs", params={"tail": 1}).json()["lines"] == ["two"]
     assert client.get(f"{URL}/logs", params={"after": -1}).status_code == 422
+
+
+def test_log_lines_are_searched_for_a_text(client: TestClient, run_dir: Path) -> None:
+    (run_dir / "run.log").write_text("loading\nLoss 3\nnothing\nloss 2\n")
+    found = client.get(f"{URL}/logs", params={"search": "loss"}).json()
+    assert found == {"lines": ["Loss 3", "loss 2"], "offsets": [8, 23], "next": 30, "size": 30}
+    assert client.get(f"{URL}/logs", params={"search": "loss", "after": 9}).json()["lines"] == ["loss 2"]
+    assert client.get(f"{URL}/logs", params={"search": "x" * 201}).status_code == 422
+
+
+def test_the_configuration_is_a_file_to_launch_from(client: TestClient, run_dir: Path) -> None:
+    answer = client.get(f"{URL}/config.json")
+    assert 'filename="config.json"' in answer.headers["content-disposition"]
+    assert answer.json() == client.get(URL).json()["config"]
+    assert client.get("/api/v1/runs/77/config.json").status_code == 404
 
 
 def test_predictions_have_the_contracts_shape(client: TestClient, run_dir: Path) -> None:

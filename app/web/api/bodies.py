@@ -43,6 +43,7 @@ class Launch(Body):
     notes: str = ""
     tags: list[str] = []
     config: Annotated[RunConfig, BeforeValidator(strictly)]
+    cloned_from: RowId | None = Field(None, description="The run whose settings it started from, for its lineage.")
 
 
 class SweepRun(Body):

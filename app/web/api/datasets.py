@@ -4,11 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
+from fastapi.responses import FileResponse
 
 from app.data import appended, dataset_rows, datasets
 from app.data.dataset_import.formats import FORMATS
 from app.data.dataset_request import BAD_ROWS
+from app.data.rows import ROWS_FILE
 from app.db import MAX_ID
+from app.errors import NotFound
 from app.listing import DEFAULT_LIMIT
 from app.web import uploads
 from app.web.api.bodies import Append
@@ -107,6 +110,16 @@ def rows(
     found = dataset_rows.page(folder, limit=limit, cursor=cursor, offset=offset, search=search)
     items = [dataset_rows.to_api(item) for item in found.items]
     return {"items": items, "next_cursor": found.next_cursor, "total": dataset.rows}
+
+
+@router.get("/{dataset_id}/rows.jsonl", response_class=FileResponse, responses=problems(404))
+def download_rows(dataset_id: Id, session: Reading, settings: SettingsDep) -> FileResponse:
+    """All rows as they are stored, one JSON object a line: what `python -m worker` trains on."""
+    dataset = datasets.get(session, dataset_id)
+    file = settings.dataset_dir(dataset_id) / ROWS_FILE
+    if not file.is_file():
+        raise NotFound(f"The rows of data set {dataset.name} are gone from the data folder.")
+    return FileResponse(file, media_type="application/jsonl", filename=ROWS_FILE)
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=problems(404, 409))

@@ -1,8 +1,9 @@
 """/runs/{id}/...: what a run writes and leaves behind - series, log, predictions, attempts, artifacts."""
 
+import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
 from app import artifacts, attempts, logs, predictions, series
@@ -14,6 +15,14 @@ from app.web.api.documented import Cursor, Limit, problems
 from app.web.deps import Id, Reading, SettingsDep
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], responses=problems(404, 422))
+
+
+@router.get("/config.json", response_model=dict[str, Any], summary="Download the configuration")
+def config(run_id: Id, session: Reading) -> Response:
+    """As `tuneboard launch` and `python -m worker` read it; of an imported run what was stated."""
+    text = json.dumps(get_run(session, run_id).config, indent=1, ensure_ascii=False) + "\n"
+    saved = {"Content-Disposition": 'attachment; filename="config.json"'}
+    return Response(text, media_type="application/json", headers=saved)
 
 
 @router.get("/metrics", response_model=shapes.AllSeries, summary="Read metric series")
@@ -38,8 +47,13 @@ def log_lines(
     tail: Annotated[
         int | None, Query(ge=1, le=5000, description="Only the last lines; then `after` counts not.")
     ] = None,
+    search: Annotated[
+        str, Query(max_length=200, description="Only lines with this text, case ignored; ask on from `next`.")
+    ] = "",
 ) -> dict[str, Any]:
     get_run(session, run_id)
+    if search:
+        return vars(logs.search(settings, run_id, search, after))
     return vars(logs.tail(settings, run_id, tail) if tail else logs.read_after(settings, run_id, after))
 
 

@@ -41,7 +41,9 @@ def launch(
 
 def _create(session: Session, settings: SettingsDep, body: Launch, asked: idempotency.Request | None) -> dict[str, Any]:
     new = NewRun(body.config, body.name, body.notes, body.tags)
-    (run,) = runs.create_runs(session, settings, experiment=body.experiment, new=[new], asked=asked)
+    (run,) = runs.create_runs(
+        session, settings, experiment=body.experiment, new=[new], asked=asked, cloned_from=body.cloned_from
+    )
     return _run(session, run.id or 0)
 
 

@@ -127,6 +127,8 @@ class Run(Shape):
     resources: Resources | None
     environment: dict[str, Any] = Field(description="Versions and device: what it takes to run this again.")
     forecast: dict[str, Any] | None = Field(description="What POST /estimates said of it when it was launched.")
+    cloned_from: int | None = Field(description="The run whose settings it started from; it may be deleted since.")
+    sweep: dict[str, Any] | None = Field(description="What made it with others: `{id, method, axes}`, alike in all.")
 
 
 class Attempt(Shape):
@@ -194,6 +196,7 @@ class AllSeries(Shape):
 
 class LogLines(Shape):
     lines: list[str]
+    offsets: list[int] = Field(description="Where each line begins in the file, in bytes.")
     next: int = Field(description="Give it as `after` for what comes next.")
     size: int
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
-from app import idempotency, runs
+from app import idempotency, runs, sweep
 from app.launch import forecast
 from app.runs import NewRun
 from app.study import equivalents
@@ -47,8 +47,15 @@ def launch(
 def _create(
     session: Session, settings: SettingsDep, body: Sweep, asked: idempotency.Request | None
 ) -> list[dict[str, Any]]:
-    new = [NewRun.of(variant) for variant in body.variants()]
-    made = runs.create_runs(session, settings, experiment=body.experiment, new=new, asked=asked)
+    variants = body.variants()
+    made = runs.create_runs(
+        session,
+        settings,
+        experiment=body.experiment,
+        new=[NewRun.of(variant) for variant in variants],
+        asked=asked,
+        sweep=sweep.record(variants, "list" if body.runs is not None else body.method),
+    )
     return [runs.to_api(*runs.get_with_experiment(session, run.id or 0)) for run in made]
 
 

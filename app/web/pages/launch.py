@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, select
 
-from app import experiments, ids, run_config, runs
+from app import experiments, ids, run_config, runs, sweep
 from app.db import MAX_ID
 from app.errors import FieldError, Invalid
 from app.launch import base_models, model_shape, presets, study_presets
@@ -93,8 +93,15 @@ def _create(session: Session, settings: Settings, typed: Mapping[str, str]) -> S
         raise Invalid(errors)
     config = run_config.parse(forms.read(study_form.settings_only(typed)), strict=False)
     variants = launch_plan.variants(typed, config)
-    new = [_new_run(variant, typed) for variant in variants]
-    return runs.create_runs(session, settings, experiment=typed["experiment"], new=new)
+    source = _source(session, typed)
+    return runs.create_runs(
+        session,
+        settings,
+        experiment=typed["experiment"],
+        new=[_new_run(variant, typed) for variant in variants],
+        cloned_from=source.id if source else None,
+        sweep=sweep.record(variants, study_form.Study.of(typed).made_by),
+    )
 
 
 def _new_run(variant: Variant, typed: Mapping[str, str]) -> NewRun:

@@ -2,54 +2,57 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from app import logs, runs
+from app.db import MAX_ID
 from app.errors import FieldError, Invalid, NotFound
 from app.settings import Settings
 from app.web.deps import Id, Reading, SettingsDep, Wake, Writing
+from app.web.run_page import log as run_log
 from app.web.run_page import view
-from app.web.run_page.log import lines
+from app.web.run_page.log import Place
+from app.web.run_page.view import Asked
 from app.web.security import PageForm
 from app.web.templating import page
 
 router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
 
-Rows = Annotated[str, Query(alias="rows")]
-From = Annotated[int, Query(alias="from", ge=0, le=1_000_000)]
+Offset = Annotated[int | None, Query(ge=0, le=MAX_ID)]
+
+
+def _asked(
+    request: Request,
+    rows: str = "",
+    from_row: Annotated[int, Query(alias="from", ge=0, le=1_000_000)] = 0,
+    at: Offset = None,
+    before: Offset = None,
+    find: Annotated[str, Query(max_length=200)] = "",
+    keep: bool = False,
+) -> Asked:
+    place = Place(at, before, find.strip())
+    return Asked(str(request.base_url), order=rows, offset=from_row, log=place, keep=keep)
+
+
+AskedDep = Annotated[Asked, Depends(_asked)]
 
 
 @router.get("")
 def show(
-    request: Request,
-    run_id: Id,
-    session: Reading,
-    settings: SettingsDep,
-    queue: str = "",
-    order: Rows = "",
-    offset: From = 0,
+    request: Request, run_id: Id, session: Reading, settings: SettingsDep, asked: AskedDep, queue: str = ""
 ) -> HTMLResponse:
-    shown = view.build(session, settings, run_id, order=order, offset=offset)
+    shown = view.build(session, settings, run_id, asked)
     if queue == "unreachable" and shown["run"].status == "queued":
         shown["warnings"] = [*shown["warnings"], runs.QUEUE_UNREACHABLE]
     return page(request, "runs/show.html", **shown)
 
 
 @router.get("/live")
-def live(
-    request: Request,
-    run_id: Id,
-    session: Reading,
-    settings: SettingsDep,
-    keep: bool = False,
-    order: Rows = "",
-    offset: From = 0,
-) -> HTMLResponse:
+def live(request: Request, run_id: Id, session: Reading, settings: SettingsDep, asked: AskedDep) -> HTMLResponse:
     """What the page includes, as it is now; with `keep`, without what its script keeps up itself."""
-    shown = view.build(session, settings, run_id, order=order, offset=offset, keep=keep)
-    return page(request, "runs/_live.html", **shown)
+    return page(request, "runs/_live.html", **view.build(session, settings, run_id, asked))
 
 
 @router.get("/figures")
@@ -75,12 +78,19 @@ def log(run_id: Id, session: Reading, settings: SettingsDep) -> FileResponse:
 
 @router.get("/log/lines")
 def log_lines(
-    request: Request, run_id: Id, session: Reading, settings: SettingsDep, after: Annotated[int, Query(ge=0)] = 0
+    request: Request,
+    run_id: Id,
+    session: Reading,
+    settings: SettingsDep,
+    after: Offset = None,
+    before: Offset = None,
+    at: Offset = None,
 ) -> HTMLResponse:
-    """Lines that came since, as the page shows them."""
+    """A stretch of the log as the page shows it: what came since, what was before, what is around; else its end."""
     runs.get_run(session, run_id)
-    found = logs.read_after(settings, run_id, after)
-    return page(request, "runs/_more_log.html", log=lines(found.lines), log_next=found.next)
+    place = Place(at, before)
+    found = run_log.shown(settings, run_id, place) if after is None else run_log.after(settings, run_id, after)
+    return page(request, "runs/_more_log.html", log=found)
 
 
 @router.post("/edit")
@@ -102,7 +112,7 @@ def _edit_again(
     typed: dict[str, str],
     errors: list[FieldError],
 ) -> HTMLResponse:
-    shown: dict[str, Any] = view.build(session, settings, run_id)
+    shown: dict[str, Any] = view.build(session, settings, run_id, Asked(str(request.base_url)))
     shown |= {"edited": typed, "edit_errors": errors}
     return page(request, "runs/show.html", status_code=Invalid.status, **shown)
 

@@ -1,37 +1,45 @@
 """Everything that the templates of a run's page are given."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, or_, tuple_
 from sqlmodel import Session, col, func, select
 
-from app import artifacts, attempts, experiments, logs, run_state, runs, workers
+from app import artifacts, attempts, experiments, lineage, run_state, runs, workers
 from app.models import Dataset, Experiment, MetricPoint, ResultImport, Run
-from app.series import Series, read_series
+from app.run_config import LABELS
 from app.settings import Settings
 from app.status import ENDED, STAGES, RunStatus
 from app.web.numbers import setting
-from app.web.run_page import answers, curves, log, outcome, progress, remedies, small_charts, values
-
-# Of each series, for what the server draws of it.
-DRAWN_POINTS = 800
+from app.web.run_page import answers, course, outcome, progress, remedies, reproduce, values
+from app.web.run_page.log import LAST_LINES, Place
 
 
-def build(
-    session: Session, settings: Settings, run_id: int, *, order: str = "", offset: int = 0, keep: bool = False
-) -> dict[str, Any]:
-    """`keep`: leave out what the page's script keeps up itself."""
+@dataclass(frozen=True)
+class Asked:
+    """What the address asks for. `server` is how the reader reaches it; `keep`: leave out what a script keeps up."""
+
+    server: str
+    order: str = ""
+    offset: int = 0
+    log: Place = LAST_LINES
+    keep: bool = False
+
+
+def build(session: Session, settings: Settings, run_id: int, asked: Asked) -> dict[str, Any]:
     run, experiment = runs.get_with_experiment(session, run_id)
     return {
         **_identity(session, run, experiment),
         **_state(session, run),
         **_outcome(session, settings, run, experiment),
         **_files(settings, run),
-        "answers": answers.answers(settings, run, order, offset),
+        **_origin(session, settings, run, experiment, asked.server),
+        "answers": answers.answers(settings, run, asked.order, asked.offset),
         "orders": [(name, text) for name, (text, _) in answers.ORDERS.items()],
-        "keep": keep,
-        **({} if keep else _course(session, settings, run)),
+        "keep": asked.keep,
+        **({} if asked.keep else course.course(session, settings, run, asked.log)),
     }
 
 
@@ -42,7 +50,7 @@ def progress_of(session: Session, run_id: int) -> dict[str, Any]:
 
 def values_of(session: Session, run_id: int) -> dict[str, Any]:
     run = runs.get_run(session, run_id)
-    return {"run": run, "values": values.values(session, run_id, _series(session, run_id))}
+    return {"run": run, "values": values.values(session, run_id, course.series_of(session, run_id))}
 
 
 def _identity(session: Session, run: Run, experiment: Experiment) -> dict[str, Any]:
@@ -121,8 +129,17 @@ def _outcome(session: Session, settings: Settings, run: Run, experiment: Experim
         "settings": compared,
         "main_settings": outcome.main_settings(compared),
         "environment": _pairs(run.environment),
-        "command": _command(run, experiment),
         "remedies": remedies.remedies(run.error["code"], run.config) if run.error else [],
+    }
+
+
+def _origin(session: Session, settings: Settings, run: Run, experiment: Experiment, server: str) -> dict[str, Any]:
+    """Where it comes from, and how to do it again."""
+    dataset = session.get(Dataset, run.dataset_id) if run.dataset_id and run.origin != "imported" else None
+    return {
+        "lineage": lineage.of_run(session, run),
+        "labels": LABELS,
+        "reproduction": reproduce.reproduction(settings, run, dataset, experiment, server) if dataset else None,
     }
 
 
@@ -137,33 +154,8 @@ def _pairs(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _command(run: Run, experiment: Experiment) -> str:
-    return f'tuneboard launch config.json --experiment "{experiment.name}" --name "{run.name}, again"'
-
-
 def _files(settings: Settings, run: Run) -> dict[str, Any]:
     assert run.id is not None
     found = artifacts.list_artifacts(settings, run.id)
     by_name = {item.name: item for item in found}
     return {"artifacts": found, "adapter": by_name.get("adapter.zip"), "has_config": "config.json" in by_name}
-
-
-def _course(session: Session, settings: Settings, run: Run) -> dict[str, Any]:
-    """Curves and log as they are when the page is made; a script goes on from there."""
-    assert run.id is not None
-    series = _series(session, run.id)
-    train, held_out, validation = (series.get(name) for name in small_charts.LOSSES)
-    tail = logs.tail(settings, run.id, log.SHOWN_LINES)
-    return {
-        "loss": curves.loss_chart(train, held_out, run.total_steps, validation),
-        "sampled": [found for found in series.values() if found.sampled],
-        "values": values.values(session, run.id, series),
-        "small_charts": small_charts.small_charts(series, run.total_steps, ended=run.status in ENDED),
-        "log": log.lines(tail.lines),
-        "log_next": tail.next,
-        "log_is_cut": len(tail.lines) == log.SHOWN_LINES,
-    }
-
-
-def _series(session: Session, run_id: int) -> dict[str, Series]:
-    return {found.name: found for found in read_series(session, run_id, max_points=DRAWN_POINTS)}

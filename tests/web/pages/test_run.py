@@ -139,7 +139,7 @@ def test_a_failed_run_says_why_where_and_what_to_do(browser: Browser, records: D
     assert "Halve the batch size" in text
     assert "training failed here" in text
     assert "evaluating not reached" in text
-    assert '<div class="l error">' in page
+    assert '<div class="l error" data-at="' in page
     start = f"/runs/new?clone={run_id(records, FAILED)}&amp;"
     assert f'href="{start}quantization.method=nf4">Load the base in 4 bits (nf4)</a>' in page
     halved = "training.per_device_train_batch_size=4&amp;training.gradient_accumulation_steps=8"
@@ -252,7 +252,7 @@ def test_new_lines_of_the_log_come_with_where_to_go_on(browser: Browser, records
     with (worked.run_dir(number) / "run.log").open("a") as log:
         log.write("2026-11-22T15:00:00Z WARNING row 7 was cut <b>\n")
     more = browser.open(f"/runs/{number}/log/lines?after={offset[1]}")
-    assert '<div class="l warn">' in more
+    assert '<div class="l warn" data-at="' in more
     assert "row 7 was cut &lt;b&gt;" in more
     assert more.count('<div class="l') == 1
 
