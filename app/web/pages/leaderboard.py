@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session, col, func, select
 
 from app import experiments, workers
-from app.board import leaderboard
+from app.board import csv, leaderboard
 from app.board.leaderboard import Leaderboard
 from app.board.run_columns import TABLE
 from app.board.run_filter import RunFilter
@@ -44,6 +44,17 @@ def show(request: Request, session: Reading, settings: SettingsDep, look: Health
     if len(request.query_params.getlist("columns")) > 1:
         return RedirectResponse(query.link(cursor=query.cursor), status_code=303)
     return _show(request, session, settings, query)
+
+
+@router.get("/leaderboard.csv")
+def as_csv(request: Request, session: Reading) -> Response:
+    """All rows of the table; written whole, so that a slow download holds no snapshot of the database open."""
+    query = BoardQuery.of(request.query_params)
+    lines = csv.lines(
+        session, query.runs, sort=query.sort, columns=query.shown, by_configuration=query.by_configuration
+    )
+    headers = {"Content-Disposition": 'attachment; filename="tuneboard-runs.csv"'}
+    return Response("".join(lines), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/live/strip")

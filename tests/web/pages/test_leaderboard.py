@@ -1,5 +1,8 @@
 """The home page and leaderboard: order, marks, differences, reasons, filters, and what is done with many runs."""
 
+import csv
+import html
+import io
 import re
 from html.parser import HTMLParser
 
@@ -295,3 +298,15 @@ def test_a_view_is_saved_found_under_its_name_and_deleted(browser: Browser) -> N
     assert gone.headers["location"] == "/leaderboard?filter=Exp"
     assert "Small ranks" not in browser.open("/leaderboard")
     assert browser.send("/leaderboard/views", {"view": " "}).status_code == 422
+
+
+def test_the_table_is_exported_as_it_is_filtered_and_sorted(browser: Browser) -> None:
+    page = browser.open("/leaderboard?filter=lora.r+in+(4,+16)&columns=lora.r,bleu")
+    link = re.search(r'href="(/leaderboard.csv[^"]*)"', page)
+    assert link
+    answer = browser.client.get(html.unescape(link[1]))
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    head, *lines = csv.reader(io.StringIO(answer.text))
+    assert head == ["group", "rank", "id", "name", "experiment", "status", "lora.r", "eval/bleu"]
+    assert [line[3] for line in lines] == ["Exp 5", "Exp 4", "Exp 7"]
+    assert browser.client.get("/leaderboard.csv?sort=fame").status_code == 422
