@@ -34,13 +34,16 @@ def sentence(table: RowTable, found: list[Line], labels: Mapping[str, str], scor
     best = max(judged, key=lambda line: (line.counts[BETTER] or 0) - (line.counts[WORSE] or 0))
     better, worse, same = (best.counts[mark] or 0 for mark in (BETTER, WORSE, SAME_TEXT))
     against = labels[table.sides.baseline.name] if table.sides.baseline else "its base model"
-    name = best.side.run.name
-    if better <= worse and len(judged) > 1:
-        start = f"none of {len(judged)} runs gains in rows by {score}, {name} loses least:"
+    name = labels[best.side.name] if len(table.sides.tuned) > 1 else best.side.run.name
+    if len(judged) == 1:
+        start = f"Against {against}, {name} is"
+    elif better > worse:
+        start = f"Of {len(judged)} runs {name} gains most against {against}:"
     else:
-        start = f"{name} gains most of {len(judged)} runs by {score}:" if len(judged) > 1 else f"by {score} {name} has"
-    text = f"Against {against}, {start} {number(better)} of {number(best.rows)} rows better and {number(worse)} worse"
-    return f"{text}; {number(same)} are word for word the same." if same else f"{text}."
+        start = f"None of {len(judged)} runs gains against {against}; {name} comes closest:"
+    text = f"{start} better by {score} on {number(better)} of {number(best.rows)} rows, worse on {number(worse)}"
+    alike = "1 answer is" if same == 1 else f"{number(same)} answers are"
+    return f"{text}; {alike} word for word the same." if same else f"{text}."
 
 
 def _line(table: RowTable, side: Side) -> Line:

@@ -235,3 +235,13 @@ def test_texts_are_those_of_the_row_whatever_the_order_of_the_files(database: Da
         (4, ["a é 熱", "w"]),
     ]
     assert [answer.before for answer in shown[0].answers[1:] if answer] == [None, "c"]
+
+
+def test_facts_are_those_of_the_row(database: Database, settings: Settings, two: list[int]) -> None:
+    shown = rows.read(settings, table(database, settings, two), [20, 30])
+    first, second = (row.answers[2] for row in shown)
+    assert first is not None
+    assert second is not None
+    assert (first.words, second.words) == (13, 42)
+    assert first.repetition < 0.1 < 0.7 < second.repetition
+    assert first.scores["rouge_l"] == 1

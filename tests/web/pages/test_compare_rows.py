@@ -34,7 +34,10 @@ def two(database: Database, settings: Settings) -> str:
 
 def test_the_first_sentence_says_what_came_of_it(client: TestClient, two: str) -> None:
     text = words_of(shown(client, f"runs={two}"))
-    assert "Against Half, by ROUGE-L More has 2 of 4 rows better and 1 worse; 1 are word for word the same." in text
+    assert (
+        "Against Half, More is better by ROUGE-L on 2 of 4 rows, worse on 1; 1 answer is word for word the same."
+        in text
+    )
 
 
 def test_where_no_run_gains_the_sentence_does_not_claim_it(
@@ -42,7 +45,7 @@ def test_where_no_run_gains_the_sentence_does_not_claim_it(
 ) -> None:
     ids = [add_answered(database, settings, answers) for answers in (REFERENCES, HALF, ["", *HALF[1:]])]
     text = words_of(shown(client, f"runs={','.join(map(str, ids))}"))
-    assert "none of 2 runs gains in rows by ROUGE-L" in text
+    assert "None of 2 runs gains against run (#1); run (#2) comes closest" in text
 
 
 def test_an_answer_is_text_and_never_markup(client: TestClient, two: str) -> None:
@@ -53,7 +56,7 @@ def test_an_answer_is_text_and_never_markup(client: TestClient, two: str) -> Non
 
 def test_a_run_alone_is_base_against_fine_tuned(client: TestClient, two: str) -> None:
     text = words_of(shown(client, "runs=2"))
-    assert "Against its base model, by ROUGE-L More has" in text
+    assert "Against its base model, More is better by ROUGE-L on" in text
     assert "Fine-tuned" in text
     assert "Disagreement" not in text
 
