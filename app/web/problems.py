@@ -114,6 +114,8 @@ def _field(item: dict[str, Any]) -> FieldError:
     _, *location = item["loc"]
     if location[:1] == ["config"]:
         location = location[1:]
+    elif location[:1] == ["settings"]:
+        location = location[:2]
     elif item["type"] == "value_error":
         location = []  # a sentence of ours, which names its field itself
     elif len(location) > 2 and isinstance(location[2], str) and location[0] == "runs":

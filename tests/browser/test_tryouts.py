@@ -22,7 +22,7 @@ CUT = WHOLE | {"ending": "length"}
 
 
 def test_answers_grow_while_they_are_written(address: str, data_dir: Path, open_page: Open) -> None:
-    page = open_page(f"{address}/tryout?runs=1")
+    page = open_page(f"{address}/tryout?runs=8")
     page.fill("#prompt", "Who?")
     page.click("button:has-text('Ask')")
     expect(page.locator(".state")).to_contain_text("Waiting")

@@ -136,5 +136,11 @@ def test_a_sent_form_leads_to_its_answers(client: TestClient, worker: None, add:
     assert client.get("/tryout/2").status_code == 404
 
 
+def test_an_address_with_runs_that_cannot_be_asked_says_so(client: TestClient, add: Any) -> None:
+    page = client.get(f"/tryout?runs={add()},99&prompt=Who%3F")
+    assert page.status_code == 200
+    assert "There is no run 99." in page.text
+
+
 def test_without_anything_to_ask_the_page_says_what_to_do(client: TestClient) -> None:
     assert "No run has an adapter to try out yet." in client.get("/tryout").text

@@ -26,7 +26,8 @@ def new(
     row: str = "",
 ) -> HTMLResponse:
     typed = Typed.of_address(runs or (), prompt, row)
-    return page(request, "tryouts/show.html", **view.build(session, settings, typed))
+    wrong = view.what_is_wrong(session, settings, typed) if typed.runs else {}
+    return page(request, "tryouts/show.html", **view.build(session, settings, typed, wrong=wrong))
 
 
 @router.post("")

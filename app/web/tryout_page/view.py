@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from app import tryouts
 from app.data.row_lookup import look_up
 from app.errands import get
-from app.errors import NotFound
+from app.errors import Invalid, NotFound
 from app.generation import Generation
 from app.models import Errand, Run
 from app.settings import Settings
@@ -60,6 +60,15 @@ def find(session: Session, errand_id: int) -> Errand:
     if errand.kind != tryouts.KIND:
         raise NotFound(f"There is no try-out {errand_id}.")
     return errand
+
+
+def what_is_wrong(session: Session, settings: Settings, typed: Typed) -> dict[str, str]:
+    """Of runs that an address names, which somebody may have typed or kept for long."""
+    try:
+        tryouts.alike(session, settings, typed.runs)
+    except Invalid as refusal:
+        return {error.field: error.message for error in refusal.errors}
+    return {}
 
 
 def _row_text(session: Session, settings: Settings, typed: Typed) -> str:
