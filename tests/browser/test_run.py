@@ -227,6 +227,11 @@ def test_without_scripts_everything_but_the_charts_is_there(address: str, worker
     expect(page.locator("[data-follow]")).to_be_hidden()
     page.click("summary:has-text('Values')")
     expect(page.locator(".values tbody tr").last).to_contain_text("487")
+    page.fill("[data-log-find] input", "step 412")
+    page.click("[data-log-find] button:has-text('Find')")
+    expect(page.locator("[data-log] .l")).to_have_count(1)
+    page.click("[data-log] .l a")
+    expect(page.locator("[data-log] .l")).to_have_count(87)
     page.click("button:has-text('Cancel run')")
     expect(page.locator("button:has-text('Cancelling')")).to_be_disabled()
     with worker.reading() as session:
@@ -257,16 +262,34 @@ def test_the_curve_is_shown_against_what_one_asks_for(seeded: str, open_page: Op
     expect(page.locator(".tall canvas")).to_be_visible()
 
 
-def test_the_log_is_searched_and_followed(seeded: str, open_page: Open) -> None:
-    page = open_page(f"{seeded}/runs/{RUNNING}")
-    log = page.locator("[data-log]")
-    expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "true")
-    at_end = "box => box.scrollHeight - box.scrollTop - box.clientHeight < 8"
-    assert log.evaluate(at_end)
-    log.evaluate("box => { box.scrollTop = 0 }")
-    expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "false")
-    page.fill("[data-log-search]", "step 412")
-    expect(log.locator(".l:visible")).to_have_count(1)
+def test_the_log_is_searched_from_its_first_line_to_its_last_and_followed(
+    address: str, data_dir: Path, worker: Database, open_page: Open
+) -> None:
+    lines = [f"2026-11-22T15:00:00Z INFO step {step} loss {step}" for step in range(2000)]
+    (Settings(data_dir=data_dir).run_dir(RUNNING) / "run.log").write_text("\n".join(lines) + "\n")
+    page = open_page(f"{address}/runs/{RUNNING}")
+    log, follow = page.locator("[data-log]"), page.locator("[data-follow]")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    assert log.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight < 8")
+    page.fill("[data-log-find] input", "STEP 3 LOSS")
+    expect(page.locator("[data-log-said]")).to_have_text("1 of 1 found")
+    expect(log.locator(".hit")).to_contain_text("step 3 loss 3")
+    expect(log.locator(".hit mark")).to_have_text("step 3 loss")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    page.fill("[data-log-find] input", "loss 199")
+    expect(page.locator("[data-log-said]")).to_have_text("11 of 11 found")
+    page.keyboard.press("Enter")
+    expect(log.locator(".hit")).to_contain_text("loss 199")
+    page.click("[data-find='-1']")
+    expect(log.locator(".hit")).to_contain_text("loss 1999")
+    page.click("[data-find='1']")
+    page.click("[data-later]")
+    expect(log.locator(".l", has_text="step 500 ")).to_be_attached()
+    follow.click()
+    expect(log.locator("[data-at]").last).to_contain_text("step 1999")
+    page.click("[data-earlier]")
+    expect(log.locator("[data-at]").first).to_contain_text("step 0")
+    expect(page.locator("[data-earlier]")).to_have_count(0)
 
 
 def test_a_remedy_is_one_change_from_the_failed_runs_settings(seeded: str, open_page: Open) -> None:

@@ -209,3 +209,18 @@ def test_a_clone_can_be_varied(browser: Browser, database: Database) -> None:
         ("Baseline", 32),
         ("Learning rate 1e-3", 32),
     ]
+
+
+def test_runs_keep_what_they_were_cloned_from_and_made_with(browser: Browser, database: Database) -> None:
+    launch(browser)
+    launch(browser, clone="1", method="grid", linked="false", **{f"axes.{R}": "4, 16"})
+    alone, *cloned = stored(database)
+    assert (alone.cloned_from, alone.sweep) == (None, None)
+    assert [run.cloned_from for run in cloned] == [1, 1]
+    assert [run.sweep for run in cloned] == [{"id": 2, "method": "grid", "axes": {R: [4, 16]}}] * 2
+    page = text(browser.open("/runs/3"))
+    assert "Cloned from Run 1 LoRA r 8 → 16" in page
+    assert "One of 2 runs of a grid over LoRA r 4, 16 ." in page
+    assert "LoRA r 4 LoRA r 16 → 4" in page, "the other one of them, and in what it differs"
+    launch(browser, clone="77")
+    assert stored(database)[-1].cloned_from is None, "of a source that is gone meanwhile nothing is kept"
