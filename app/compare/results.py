@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.board.comparable import comparable
-from app.metrics import COMPARED, Metric, is_better, relative_change
+from app.metrics import COMPARED, Metric, relative_change
 from app.models import Run
 from app.settings import Settings
 from app.statistics import differences
@@ -96,7 +96,8 @@ def _best(metric: Metric, values: Mapping[int, float], alike: Sequence[int]) -> 
     """Alone, nothing is best."""
     if len(alike) < 2:
         return frozenset()
-    return frozenset(i for i in alike if not any(is_better(metric, values[other], values[i]) for other in alike))
+    best = (min if metric.direction == "lower" else max)(values[run_id] for run_id in alike)
+    return frozenset(run_id for run_id in alike if values[run_id] == best)
 
 
 def _base(metric: Metric, runs: Sequence[Run]) -> float | None:
