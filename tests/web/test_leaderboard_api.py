@@ -55,3 +55,31 @@ def test_rows_may_be_configurations(client: TestClient, database: Database) -> N
     assert answer["items"][1]["replicates"]["spread"]["eval/perplexity"] == 1.0
     assert client.get(URL).json()["items"][0]["replicates"] is None
     assert client.get(URL, params={"group": "mood"}).status_code == 422
+
+
+def test_a_filter_finds_runs_by_what_is_in_their_columns_or_says_where_it_is_wrong(
+    client: TestClient, database: Database
+) -> None:
+    small, large = (add_completed(database, 20.0, config=config(lora__r=rank)) for rank in (4, 64))
+    found = client.get(URL, params={"filter": "lora.r in (4, 8) or tags = keep"}).json()
+    assert [row["id"] for row in found["items"]] == [small]
+    assert [row["id"] for row in client.get(URL, params={"filter": "not lora.r < 8"}).json()["items"]] == [large]
+    answer = client.get(URL, params={"filter": "lora.r = many"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "filter", "message": "lora.r is a number, and many is none (character 10)"}
+    ]
+
+
+def test_rows_have_their_deltas_to_a_pinned_run(client: TestClient, database: Database) -> None:
+    pinned, other = add_completed(database, 20.0), add_completed(database, 15.0)
+    query = {"columns": "perplexity,perplexity:best", "sort": "perplexity:best", "baseline": pinned}
+    answer = client.get(URL, params=query).json()
+    assert [column["name"] for column in answer["columns"]] == ["eval/perplexity", "eval/perplexity:best"]
+    assert [column["aggregate"] for column in answer["columns"]] == ["last", "best"]
+    delta = {"absolute": -5.0, "relative": -0.25, "interval": None}
+    found = {row["id"]: row["deltas"] for row in answer["items"]}
+    assert found == {pinned: {}, other: {"eval/perplexity": delta, "eval/perplexity:best": delta}}
+    for unknown in (0, 77):
+        answer = client.get(URL, params={"baseline": unknown})
+        assert [error["field"] for error in answer.json()["errors"]] == ["baseline"]
