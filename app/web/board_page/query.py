@@ -98,13 +98,18 @@ class BoardQuery:
 
     def values_link(self, aggregate: Aggregate) -> str:
         """The page with all results as they were last, or at their best; it is sorted by the same one."""
-        by, descending = parse_sort(self.sort)
         columns = chooser.canonical([chooser.taken(shown, aggregate).name for shown in self.shown])
-        return self.link(columns=columns, sort="-" * descending + chooser.taken(by, aggregate).name)
+        sort = "-" * self.sort.startswith("-") + chooser.taken(self.by, aggregate).name
+        return self.link(columns=columns, sort=sort)
+
+    @property
+    def by(self) -> Column:
+        """The column that the rows are sorted by, which may not be shown."""
+        return parse_sort(self.sort)[0]
 
     def direction(self, name: str) -> str | None:
         """The `aria-sort` of a column."""
-        if parse_sort(self.sort)[0].name != name:
+        if self.by.name != name:
             return None
         return "descending" if self.sort.startswith("-") else "ascending"
 

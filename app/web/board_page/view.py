@@ -24,6 +24,7 @@ from app.web.board_page.cells import MetricCell, Scale
 from app.web.board_page.heads import NAMES_OF_ROWS, Block, Head, heads
 from app.web.settings_view import SettingCell
 
+SEED = "training.seed"  # of the first run of several, and so not the row's
 OPEN_ORDER = (RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
@@ -139,13 +140,14 @@ class _Context:
         against = self.against.get(ranked.experiment.id or 0)
         baseline = against.runs[0] if against else None
         ids = [own.id or 0 for own in ranked.runs]
+        shown = {head.name for head in self.heads} | ({SEED} if ranked.replicates else set())
         return Row(
             run,
             ranked.experiment,
             baseline,
             ranked.rank,
             self._cells(ranked, against),
-            settings_view.others(run, baseline, {head.name for head in self.heads}),
+            settings_view.others(run, baseline, shown),
             self.places.get(run.id),
             ranked.replicates,
             baseline is not None and baseline.id in ids,

@@ -128,6 +128,10 @@ def test_a_filter_that_finds_nothing_says_so(browser: Browser) -> None:
     assert "No run matches." in browser.open("/leaderboard?filter=nothing+like+it")
 
 
+def test_an_order_that_no_column_shows_is_said(browser: Browser) -> None:
+    assert "Sorted by Seed, which has no column here" in browser.open("/leaderboard?sort=training.seed")
+
+
 def test_an_address_that_sorts_by_nothing_known_is_a_sentence(browser: Browser) -> None:
     assert "There is no column fame" in browser.open("/leaderboard?sort=fame", status=422)
 
@@ -242,7 +246,7 @@ def test_the_menu_adds_a_condition_to_those_that_hold(browser: Browser) -> None:
 
 def test_any_columns_are_shown_in_the_order_of_the_address(browser: Browser) -> None:
     page = browser.open("/leaderboard?columns=tags,eval/perplexity:best,train_seconds,data.dataset,training.seed")
-    heads = re.findall(r'sort=[^"]*">([^<]+)', page)
+    heads = re.findall(r'sort=[^"]*">([^<]+)', page.split("<thead>")[1].split("</thead>")[0])
     assert heads == ["Run", "Tags", "Perplexity", "Training", "Data set", "Seed"]
     assert '<td class="word set same" data-label="data set"><span>medical_pairs</span></td>' in page
     assert "17.8" in row(page, "1 Exp 6")
