@@ -18,6 +18,8 @@ export class LogSearch {
     this.before = this.said.textContent;
     this.form.querySelector('[type=submit]').hidden = true;
     this.input = this.form.elements.find;
+    this.#text = this.input.value.trim(); // of lines that the server found
+    this.mark(this.box.querySelectorAll('[data-at]'));
     this.input.addEventListener('input', () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#find(), PAUSE_MS);
