@@ -11,6 +11,7 @@ from app.settings import Settings
 
 FOLDER = "artifacts"
 MANIFEST = "manifest.json"
+RESCORED = "rescored.json"  # of a merged model: what measuring it again came to
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -28,13 +29,17 @@ def folder(settings: Settings, run_id: int) -> Path:
 
 
 def list_artifacts(settings: Settings, run_id: int) -> list[Artifact]:
-    """What the manifest names and the folder has; none before the run has saved anything."""
-    manifest = folder(settings, run_id) / MANIFEST
+    return files_in(folder(settings, run_id))
+
+
+def files_in(place: Path) -> list[Artifact]:
+    """What the manifest names and the folder has; none before anything has been saved."""
+    manifest = place / MANIFEST
     if not manifest.is_file():
         return []
     items: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))
     found = [Artifact(i["name"], i["size_bytes"], i["sha256"], i["media_type"], i.get("step")) for i in items]
-    return [item for item in found if _is_served(settings, run_id, item.name)]
+    return [item for item in found if _is_served(place / item.name)]
 
 
 def find_artifact(settings: Settings, run_id: int, name: str) -> tuple[Artifact, Path]:
@@ -44,7 +49,6 @@ def find_artifact(settings: Settings, run_id: int, name: str) -> tuple[Artifact,
     raise NotFound(f"Run {run_id} has no file {name}.")
 
 
-def _is_served(settings: Settings, run_id: int, name: str) -> bool:
+def _is_served(file: Path) -> bool:
     """A plain file of a plain name: a link could lead out of the folder."""
-    file = folder(settings, run_id) / name
-    return SAFE_NAME.fullmatch(name) is not None and file.is_file() and not file.is_symlink()
+    return SAFE_NAME.fullmatch(file.name) is not None and file.is_file() and not file.is_symlink()

@@ -12,7 +12,7 @@ from app.errors import Invalid
 from app.launch import base_models
 from app.models import Errand
 from app.settings import Settings
-from worker import tryout_job
+from worker import export_jobs, tryout_job
 
 Prepare = Callable[[Session, Settings, Errand], dict[str, Any]]
 
@@ -52,7 +52,10 @@ KINDS: dict[str, Kind] = {
     "preview": Kind(_of_rows, seconds=120),
     "lengths": Kind(_of_counts, seconds=3600, takes_long=True),
     "tryout": Kind(tryout_job.prepare, seconds=1800, needs_device=True),
+    "merge": Kind(export_jobs.prepare_merge, seconds=4 * 3600, needs_device=True),
+    "push": Kind(export_jobs.prepare_push, seconds=12 * 3600, hub_token=True),
 }
 HEAVY = frozenset(name for name, kind in KINDS.items() if kind.needs_device)
-LONG = frozenset(name for name, kind in KINDS.items() if kind.takes_long) - HEAVY
-QUICK = frozenset(KINDS) - HEAVY - LONG
+HUB = frozenset(name for name, kind in KINDS.items() if kind.hub_token) - HEAVY
+LONG = frozenset(name for name, kind in KINDS.items() if kind.takes_long) - HEAVY - HUB
+QUICK = frozenset(KINDS) - HEAVY - HUB - LONG

@@ -1,8 +1,8 @@
 """What a worker does for people beside its task: errands, each in a process of its own that can be ended.
 
-Three threads. Light ones are done at any time and on CPU, the quick beside the long; their processes stay for a minute,
-as most of the time goes into their start. Heavy ones stand in line for the device with the runs: neither disturbs the
-other.
+Light ones are done at any time and on CPU, the quick beside the long and beside those that speak to a hub, which alone
+have its token; their processes stay for a minute, as most of the time goes into their start. Heavy ones stand in line
+for the device with the runs: neither disturbs the other.
 """
 
 import logging
@@ -16,7 +16,7 @@ from app.errand_claims import ErrandClaim
 from app.models import Errand
 from worker.context import Context
 from worker.errand_child import ErrandChild
-from worker.errand_jobs import HEAVY, KINDS, LONG, QUICK
+from worker.errand_jobs import HEAVY, HUB, KINDS, LONG, QUICK
 from worker.errand_run import carry_out
 from worker.errand_wait import reason
 from worker.sweeper import repeat
@@ -32,17 +32,16 @@ WARM_SECONDS = 60.0
 def running(context: Context) -> Iterator[None]:
     """The threads, for as long as the block runs. Each lives as long as the processes it starts, which die with it."""
     ended = threading.Event()
-    quick, long = Light(context, "quick", QUICK), Light(context, "long", LONG)
+    light = [Light(context, "quick", QUICK), Light(context, "long", LONG), Light(context, "hub", HUB, hub_token=True)]
     steps: tuple[tuple[Callable[[], None], float], ...] = (
-        (quick.look, LOOK_SECONDS),
-        (long.look, LOOK_SECONDS),
+        *((one.look, LOOK_SECONDS) for one in light),
         (Heavy(context).look, LOOK_SECONDS),
         (Tidy(context).sweep, SWEEP_SECONDS),
     )
     threads = [threading.Thread(target=repeat, args=(step, ended, seconds)) for step, seconds in steps]
     with ExitStack() as stack:
-        stack.callback(quick.close)
-        stack.callback(long.close)
+        for one in light:
+            stack.callback(one.close)
         for thread in threads:
             thread.start()
             stack.callback(thread.join)
@@ -67,8 +66,8 @@ def waiting(context: Context, kinds: Collection[str]) -> list[int]:
 class Light:
     """Errands on CPU, one after another in one process that is kept while it is likely to be asked again."""
 
-    def __init__(self, context: Context, name: str, kinds: Collection[str]) -> None:
-        self._context, self._name, self._kinds = context, name, kinds
+    def __init__(self, context: Context, name: str, kinds: Collection[str], *, hub_token: bool = False) -> None:
+        self._context, self._name, self._kinds, self._hub_token = context, name, kinds, hub_token
         self._child: ErrandChild | None = None
         self._used = 0.0
 
@@ -86,7 +85,7 @@ class Light:
             self.close()
         if self._child is None:
             output = self._context.settings.errands_dir / f"{self._name}.log"
-            self._child = ErrandChild(output, alone=False, hub_token=False)
+            self._child = ErrandChild(output, alone=False, hub_token=self._hub_token)
         return self._child
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ def test_answers_grow_while_they_are_written(address: str, data_dir: Path, open_
     with database.writing() as session:
         errand_claims.finish(session, taken[0], {"answers": [CUT, WHOLE]})
     expect(columns.first).to_contain_text("cut off")
-    expect(columns.nth(1)).to_contain_text("5 tokens · 10 tokens/s · came to its end")
+    expect(columns.nth(1)).to_contain_text("5 tokens·10 tokens/s·came to its end")
     expect(page.locator(".state")).to_contain_text("Answered")
     expect(page.locator(".given pre")).to_be_visible()  # opened meanwhile, and still open
     assert complaints(page) == []

@@ -1,5 +1,6 @@
 """Trying out and merging what was trained, on the worker that trains: neither is in the other's way."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -65,3 +66,23 @@ def test_one_that_waits_can_be_called_off(stack: Any, trained: Json) -> None:
     stack.api("POST", f"/runs/{busy}/cancel")
     assert stack.wait_for_end(busy)["status"] == "cancelled"
     assert stack.api("GET", f"/errands/{asked['id']}")["status"] == "cancelled"
+
+
+def test_a_merged_model_is_measured_again_and_downloaded(stack: Any, trained: Json) -> None:
+    path = f"/runs/{trained['id']}/exports"
+    assert stack.api("GET", path)["items"] == []
+    asked = stack.api("POST", path, json={"kind": "merged"})
+    made = until(stack, asked, is_over)
+    assert made["status"] == "done", made
+    [merged] = stack.api("GET", path)["items"]
+    assert merged["dtype"] == "float16"
+    assert merged["rescored"] == made["answer"]["rescored"]
+    assert merged["rescored"]["adapter"] == trained["results"]["finetuned"]
+    change = merged["rescored"]["changes"]["perplexity"]["absolute"]
+    assert abs(change) < 0.01 * trained["results"]["finetuned"]["perplexity"]
+    files = {item["name"]: item for item in merged["files"]}
+    assert set(files) >= {"README.md", "config.json", "model.safetensors", "tokenizer.json"}
+    for name in ("README.md", "model.safetensors"):
+        content = stack.api("GET", f"{path}/merged/{name}")
+        assert hashlib.sha256(content).hexdigest() == files[name]["sha256"]
+    assert b"After merging" in stack.api("GET", f"{path}/merged/README.md")
