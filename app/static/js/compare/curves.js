@@ -73,9 +73,10 @@ class Curve {
 
   #isLabelled() { return this.info.large && this.points.size <= MOST_LABELS && this.plot.clientWidth > NARROW; }
 
-  /** Zoomed into a series of which only some points are here, the others of that part are asked for. */
-  async refine() {
+  /** As it is looked at now. Zoomed into a series of which only some points are here, the others are asked for. */
+  async turn() {
     this.#finer = null;
+    this.paint();
     const zoom = view.zoom, coarse = [...this.#series.values()].filter(series => series.sampled);
     if (!zoom || !coarse.length) return;
     const axis = view.axis;
@@ -210,7 +211,7 @@ export function startCurves(section) {
     }
   }, { rootMargin: '300px' });
   section.querySelectorAll('[data-curve]').forEach(figure => seen.observe(figure));
-  onView(() => { for (const curve of curves) { curve.paint(); if (view.zoom) curve.refine(); } });
+  onView(() => { for (const curve of curves) curve.turn(); });
   onPick(() => { for (const curve of curves) curve.paint(); });
   onPoint(id => { for (const curve of curves) curve.highlight(id); });
 }

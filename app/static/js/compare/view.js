@@ -33,8 +33,10 @@ export function startControls(section) {
   smooth.addEventListener('change', () => write('smooth', smooth.value === '86' ? '' : smooth.value));
   log.addEventListener('change', () => { write('log', log.checked ? '1' : ''); look({ log: log.checked }); });
   reset.addEventListener('click', () => look({ zoom: null }));
-  onView(() => {
+  const say = () => {
     for (const button of buttons) button.setAttribute('aria-pressed', button.dataset.axis === view.axis);
     reset.disabled = view.zoom === null;
-  });
+  };
+  onView(say);
+  say();
 }
