@@ -48,7 +48,7 @@ def _measure(counts_file: Path, _version: int, max_length: int) -> Lengths | Non
         shortened=sum(row.prompt > 0 for row in lost),
         cut=sum(row.answer > 0 for row in lost),
         no_room=sum(row.no_room for row in lost),
-        prompt=statistics.lengths(Counter(counts.prompt)),
-        response=statistics.lengths(Counter(counts.answer)),
-        whole=statistics.lengths(whole),
+        prompt=statistics.lengths(Counter(counts.prompt), round_bins=True),
+        response=statistics.lengths(Counter(counts.answer), round_bins=True),
+        whole=statistics.lengths(whole, round_bins=True),
     )

@@ -1,5 +1,6 @@
 """Rows as a base model reads them, for the REST API and the pages of data sets alike. A worker's tokenizer tells."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from app.data import datasets, token_counts, token_lengths
+from app.data.token_counts import Lost
 from app.data.token_lengths import Lengths
 from app.db import Database
 from app.errors import Invalid
@@ -49,6 +51,24 @@ def counted(settings: Settings, dataset_id: int, reading: Reading) -> Lengths | 
     """What is known already; raises Invalid for a model that is not there."""
     reader = token_counts.reader(settings, reading.model, reading.revision, reading.prompt_template)
     return _measured(token_counts.path(settings.dataset_dir(dataset_id), reader.version), reading)
+
+
+@dataclass(frozen=True)
+class RowTokens:
+    total: int
+    lost: Lost
+
+
+def of_rows(settings: Settings, dataset_id: int, reading: Reading, numbers: Collection[int]) -> dict[int, RowTokens]:
+    """The tokens of some rows, where they have been counted."""
+    reader = token_counts.reader(settings, reading.model, reading.revision, reading.prompt_template)
+    counts = token_counts.read(token_counts.path(settings.dataset_dir(dataset_id), reader.version))
+    if counts is None:
+        return {}
+    rows = {number: (counts.prompt[number], counts.free[number], counts.answer[number]) for number in numbers}
+    return {
+        number: RowTokens(row[0] + row[2], token_counts.fit(*row, reading.max_length)) for number, row in rows.items()
+    }
 
 
 def _measured(counts: Path, reading: Reading) -> Lengths | None:

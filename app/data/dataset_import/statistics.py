@@ -71,10 +71,11 @@ def unfinished(tally: Tally) -> int | None:
     return tally.unfinished if tally.unfinished <= MOST_UNFINISHED * tally.rows else None
 
 
-def lengths(counts: Counter[int]) -> dict[str, Any]:
+def lengths(counts: Counter[int], *, round_bins: bool = False) -> dict[str, Any]:
     """Exact quantiles, and a histogram whose last bin also holds all that is longer than 99 % of the rows."""
     longest, total = max(counts), counts.total()
     width = max(1, -(-(_quantile(counts, 0.99) + 1) // BINS))
+    width = _rounded(width) if round_bins else width
     bins: Counter[int] = Counter()
     for length, rows in counts.items():
         bins[min(length // width, BINS - 1)] += rows
@@ -90,6 +91,12 @@ def lengths(counts: Counter[int]) -> dict[str, Any]:
             for i in range(last + 1)
         ],
     }
+
+
+def _rounded(width: int) -> int:
+    """The next of 1, 2, 4, 5, 10, 20, 40, 50, 100, ...: people read lengths along the axis."""
+    power = int("1".ljust(len(str(width)), "0"))
+    return next(step * power for step in (1, 2, 4, 5, 10) if step * power >= width)
 
 
 def _quantile(counts: Counter[int], share: float) -> int:

@@ -1,4 +1,4 @@
-"""The data sets: the list with the form that adds one, and one with its statistics and its rows."""
+"""The data sets: the list with the form that adds one; appending and deleting."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
 from app import ids
-from app.data import appended, dataset_rows, datasets, shortened
+from app.data import appended, datasets
 from app.data.dataset_import.formats import FORMATS
 from app.data.dataset_import.shapes import NAMES
 from app.errors import FieldError, Invalid, TooLarge, TuneboardError, Unavailable, WrongMediaType
@@ -25,7 +25,6 @@ from app.web.turns import in_import_thread
 router = APIRouter(prefix="/datasets", include_in_schema=False)
 
 LISTED = 1000
-ROWS_PER_PAGE = 25
 COLUMN = "column."  # in front of the form's fields for unusual column names
 
 
@@ -48,33 +47,6 @@ async def create(request: Request, database: DatabaseDep, settings: SettingsDep)
         except (Invalid, WrongMediaType, TooLarge, Unavailable) as refusal:
             return await run_in_threadpool(_refused, request, database, settings, typed, refusal)
     return RedirectResponse(f"/datasets/{dataset.id}", status_code=303)
-
-
-@router.get("/{dataset_id}")
-def show(
-    request: Request,
-    dataset_id: Id,
-    session: Reading,
-    settings: SettingsDep,
-    search: str = "",
-    cursor: str | None = None,
-) -> HTMLResponse:
-    dataset = datasets.get(session, dataset_id)
-    folder = settings.dataset_dir(dataset_id)
-    found = dataset_rows.page(folder, limit=ROWS_PER_PAGE, cursor=cursor, search=search)
-    used = datasets.runs_using(session, [dataset_id]).get(dataset_id, 0)
-    others = [other for other in datasets.list_datasets(session, limit=LISTED).items if other.id != dataset_id]
-    return page(
-        request,
-        "datasets/show.html",
-        dataset=dataset,
-        rows=found,
-        search=search,
-        cursor=cursor,
-        runs=used,
-        others=others,
-        shortened=shortened.of_dataset(session, dataset_id),
-    )
 
 
 @router.post("/{dataset_id}/append")

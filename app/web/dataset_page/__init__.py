@@ -1,0 +1,1 @@
+"""What the pages of a data set show, part by part."""
