@@ -7,19 +7,19 @@ from typing import Any
 
 from sqlmodel import Session, col
 
-from app.board.configurations import Configuration
 from app.board.groups import PERPLEXITY, Slice, within
 from app.board.order import first_values
 from app.board.run_columns import Column
 from app.board.wanted import Wanted
+from app.board.whole_group import GroupRow
 from app.models import Run
 
 # By column and, for perplexity, by its key.
 Best = Mapping[tuple[str, str | None], float]
 
 
-def of_runs(session: Session, wanted: Wanted, piece: Slice, shown: Iterable[Run]) -> Best:
-    """Of a group, as far as it concerns the runs that are shown."""
+def along_the_index(session: Session, wanted: Wanted, piece: Slice, shown: Iterable[Run]) -> Best:
+    """Of a large group, as far as it concerns the runs that are shown."""
     scopes = {run.perplexity_key for run in shown}
     conditions = [*wanted.completed, *within(piece.key)]
     found: dict[tuple[str, str | None], float] = {}
@@ -32,16 +32,16 @@ def of_runs(session: Session, wanted: Wanted, piece: Slice, shown: Iterable[Run]
     return found
 
 
-def of_configurations(columns: Sequence[Column], rows: Iterable[Configuration]) -> Best:
+def of_rows(columns: Sequence[Column], rows: Iterable[GroupRow]) -> Best:
     """Of all rows of a group."""
     known: dict[tuple[str, str | None], list[float]] = defaultdict(list)
     for row in rows:
         for column in columns:
-            mean = row.means[column.name]
-            if mean is not None:
-                known[column.name, _scope(column, row.perplexity_key)].append(mean)
+            value = row.values[column.name]
+            if value is not None:
+                known[column.name, _scope(column, row.perplexity_key)].append(value)
     higher = {column.name for column in columns if column.direction == "higher"}
-    return {key: (max if key[0] in higher else min)(means) for key, means in known.items() if len(means) > 1}
+    return {key: (max if key[0] in higher else min)(values) for key, values in known.items() if len(values) > 1}
 
 
 def marks(columns: Sequence[Column], run: Run, row: Mapping[str, Any], best: Best) -> frozenset[str]:

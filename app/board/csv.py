@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.board import configurations, groups
+from app.board import groups, whole_group
 from app.board.leaderboard import BEST_PERPLEXITY_FIRST, RankedRow, read_rows, unranked_ids
-from app.board.order import run_ids
 from app.board.replicates import is_measured
 from app.board.run_columns import TABLE, Column
 from app.board.run_filter import RunFilter
@@ -50,10 +49,7 @@ def lines(
 def _rows(session: Session, wanted: Wanted) -> Iterator[tuple[int | None, int | None, RankedRow]]:
     counted = groups.count(session, wanted)
     for number, piece in enumerate(groups.cut(counted, 0, sum(count for _, count, _ in counted)), start=1):
-        if wanted.by_configuration:
-            members = [found.ids for found in configurations.in_order(session, wanted, piece.key)]
-        else:
-            members = [[run_id] for run_id in run_ids(session, wanted, piece)]
+        members = [found.ids for found in whole_group.in_order(session, wanted, piece.key)]
         for place, row in enumerate(_read(session, wanted, members), start=1):
             ranked = wanted.ranks and row.values[wanted.by.name] is not None
             yield number, place if ranked else None, row

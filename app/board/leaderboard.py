@@ -14,11 +14,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from app.board import best, configurations, groups
+from app.board import best, groups, order, whole_group
 from app.board.bases import BaseRow, bases
 from app.board.comparability import describe, difference
 from app.board.groups import Key, Slice, cut
-from app.board.order import run_ids
 from app.board.replicates import Replicates, combine
 from app.board.run_columns import RUN_ID, TABLE, Column, values
 from app.board.run_filter import ITS_EXPERIMENT, RunFilter
@@ -120,13 +119,13 @@ def _read_groups(session: Session, wanted: Wanted, slices: Sequence[Slice], lead
 
 
 def _ranked(session: Session, wanted: Wanted, piece: Slice) -> list[RankedRow]:
-    if wanted.by_configuration:
-        found = configurations.in_order(session, wanted, piece.key)
+    if wanted.by_configuration or piece.count < order.MANY:
+        found = whole_group.in_order(session, wanted, piece.key)
         rows = read_rows(session, wanted, [one.ids for one in found[piece.offset : piece.offset + piece.limit]])
-        bests = best.of_configurations(wanted.compared, found)
+        bests = best.of_rows(wanted.compared, found)
     else:
-        rows = read_rows(session, wanted, [[run_id] for run_id in run_ids(session, wanted, piece)])
-        bests = best.of_runs(session, wanted, piece, [row.run for row in rows])
+        rows = read_rows(session, wanted, [[run_id] for run_id in order.run_ids(session, wanted, piece)])
+        bests = best.along_the_index(session, wanted, piece, [row.run for row in rows])
     return [
         replace(
             row,

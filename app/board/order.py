@@ -1,7 +1,7 @@
-"""The order of a group's runs: which of them are on a page, by their ids, and which of a column comes first.
+"""The order of a large group's runs: which of them are on a page, by their ids, and which of a column comes first.
 
-A metric's values stand in an index by size. Walking along it until a page is full is quick where many of the runs that
-it meets belong to the group; where few do, the group itself is sorted.
+A metric's values stand in an index by size, and walking along it until a page is full meets few runs of other groups.
+Of a small group it would meet too many others: app.board.whole_group reads those.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,14 @@ from app.board.wanted import Wanted
 from app.listing import Order
 from app.models import Run, RunValue
 
-# From so many runs on, a group is met along the index of 10,000 sooner than it is sorted.
+# From so many runs on, a group is met along the index of 10,000 sooner than it is read whole.
 MANY = 500
-
-Conditions = Sequence[ColumnElement[bool]]
 
 
 def run_ids(session: Session, wanted: Wanted, piece: Slice) -> list[int]:
     """Of the group's runs that are on the page."""
     conditions = [*wanted.completed, *within(piece.key)]
-    if wanted.by.kind == "metric" and piece.count >= MANY:
+    if wanted.by.kind == "metric":
         walk = along(wanted.by, conditions, descending=wanted.descending)
         found = session.exec(walk.offset(piece.offset).limit(piece.limit)).all()
         if len(found) == piece.limit:  # else the page comes to runs without a value
@@ -35,7 +33,9 @@ def run_ids(session: Session, wanted: Wanted, piece: Slice) -> list[int]:
     return list(session.exec(ordered.offset(piece.offset).limit(piece.limit)))
 
 
-def first_values(session: Session, by: Column, conditions: Conditions, count: int, most: int) -> list[float]:
+def first_values(
+    session: Session, by: Column, conditions: Sequence[ColumnElement[bool]], count: int, most: int
+) -> list[float]:
     """The best values of a metric among `count` runs, `most` of them at most, the best one first."""
     descending = by.direction == "higher"
     if count >= MANY:
@@ -45,7 +45,7 @@ def first_values(session: Session, by: Column, conditions: Conditions, count: in
     return [found for found in session.exec(ordered.limit(most)) if found is not None]
 
 
-def along(by: Column, conditions: Conditions, *, descending: bool) -> Any:
+def along(by: Column, conditions: Sequence[ColumnElement[bool]], *, descending: bool) -> Any:
     """Ids and values of the runs that have a value, in its order and then in theirs."""
     value, run_id = col(getattr(RunValue, by.aggregate)), col(RunValue.run_id)
     belongs = select(1).where(col(Run.id) == run_id, *conditions).correlate(RunValue).exists()

@@ -49,10 +49,12 @@ def _mentions(word: str) -> Condition:
 
 def _of_value(node: Comparison) -> Condition:
     value = _value(node.column)
+    if node.operator not in ("in", "not in"):
+        return _compare(value, node.operator, node.values[0])
+    others = [_plain(other) for other in node.values if other is not None]
     if node.operator == "not in":
-        return and_(*(_compare(value, "!=", other) for other in node.values))
-    sign: Operator = "=" if node.operator == "in" else node.operator
-    return or_(*(_compare(value, sign, other) for other in node.values))
+        return and_(value.is_not(None), value.not_in(others))
+    return or_(value.in_(others), value.is_(None)) if None in node.values else value.in_(others)
 
 
 def _value(column: Column) -> ColumnElement[Any]:
@@ -73,7 +75,12 @@ def _compare(value: ColumnElement[Any], sign: Operator, other: Value) -> Conditi
         return _compare_time(value, sign, other)
     if sign == "~":
         return _contains(value, str(other))
-    return COMPARE[sign](value, int(other) if isinstance(other, bool) else other)
+    return COMPARE[sign](value, _plain(other))
+
+
+def _plain(other: Value) -> Any:
+    """As the database has it, to which true is 1."""
+    return int(other) if isinstance(other, bool) else other
 
 
 def _compare_time(value: ColumnElement[Any], sign: Operator, other: Period | Ago) -> Condition:
