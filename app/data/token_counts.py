@@ -4,7 +4,6 @@ Three numbers a row are enough to tell, for any `max_length`, what is shortened 
 worker.finetune.tokens, whose rule `fit` repeats in numbers; a test holds one against the other.
 """
 
-import hashlib
 import json
 from array import array
 from collections.abc import Iterator
@@ -13,37 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from app.disk import sync
-from app.errors import Invalid
-from app.launch import base_models
-from app.settings import Settings
 
 COUNTS_DIR = "tokens"
-# What a tokenizer is made of, beside the weights.
-TOKENIZER_FILES = ("*.json", "*.model", "*.txt", "*.jinja", "*.tiktoken")
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A base model on this machine with a prompt template; `version` changes with whatever changes its tokens."""
-
-    model: str
-    revision: str | None
-    prompt_template: str
-    version: str
-
-
-def reader(settings: Settings, model: str, revision: str | None, prompt_template: str) -> Reader:
-    """Raises Invalid, by `model`, for one that is not on this machine."""
-    try:
-        folder = base_models.resolve(settings, model, revision).folder
-    except Invalid as error:
-        raise Invalid.one("model", error.errors[0].message) from None
-    if folder is None:
-        raise Invalid.one("model", f"'{model}' is not on this machine yet: the first run with it downloads it")
-    found = sorted(file for pattern in TOKENIZER_FILES for file in folder.glob(pattern))
-    files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in found]
-    version = hashlib.sha256(json.dumps([prompt_template, files]).encode()).hexdigest()[:32]
-    return Reader(model, revision, prompt_template, version)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
-from app.data import datasets, token_counts, token_lengths
+from app.data import datasets, token_counts, token_lengths, token_reader
 from app.data.token_counts import Lost
 from app.data.token_lengths import Lengths
+from app.data.token_reader import TokenReader
 from app.db import Database
 from app.errors import Invalid
 from app.models import Errand
@@ -49,7 +50,7 @@ async def lengths(request: Request, dataset_id: int, reading: Reading, seconds: 
 
 def counted(settings: Settings, dataset_id: int, reading: Reading) -> Lengths | None:
     """What is known already; raises Invalid for a model that is not there."""
-    reader = token_counts.reader(settings, reading.model, reading.revision, reading.prompt_template)
+    reader = token_reader.find(settings, reading.model, reading.revision, reading.prompt_template)
     return _measured(token_counts.path(settings.dataset_dir(dataset_id), reader.version), reading)
 
 
@@ -61,7 +62,7 @@ class RowTokens:
 
 def of_rows(settings: Settings, dataset_id: int, reading: Reading, numbers: Collection[int]) -> dict[int, RowTokens]:
     """The tokens of some rows, where they have been counted."""
-    reader = token_counts.reader(settings, reading.model, reading.revision, reading.prompt_template)
+    reader = token_reader.find(settings, reading.model, reading.revision, reading.prompt_template)
     counts = token_counts.read(token_counts.path(settings.dataset_dir(dataset_id), reader.version))
     if counts is None:
         return {}
@@ -75,7 +76,7 @@ def _measured(counts: Path, reading: Reading) -> Lengths | None:
     return token_lengths.measure(counts, reading.max_length)
 
 
-def _request(dataset_id: int, reader: token_counts.Reader) -> dict[str, Any]:
+def _request(dataset_id: int, reader: TokenReader) -> dict[str, Any]:
     return {
         "dataset": dataset_id,
         "model": reader.model,
@@ -85,10 +86,10 @@ def _request(dataset_id: int, reader: token_counts.Reader) -> dict[str, Any]:
     }
 
 
-def _reader(request: Request, dataset_id: int, reading: Reading, row: int = 0) -> token_counts.Reader:
+def _reader(request: Request, dataset_id: int, reading: Reading, row: int = 0) -> TokenReader:
     database: Database = request.app.state.db
     with database.reading() as session:
         rows = datasets.get(session, dataset_id).rows
     if row >= rows:
         raise Invalid.one("row", f"There are {rows:,} rows, counted from 0: the last one is {rows - 1}")
-    return token_counts.reader(request.app.state.settings, reading.model, reading.revision, reading.prompt_template)
+    return token_reader.find(request.app.state.settings, reading.model, reading.revision, reading.prompt_template)

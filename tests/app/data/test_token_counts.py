@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.data import token_counts, token_lengths
+from app.data import token_counts, token_lengths, token_reader
 from app.data.token_counts import Counts, Lost
 from app.errors import Invalid
 from app.settings import Settings
@@ -60,15 +60,15 @@ def test_the_version_changes_with_the_tokenizer_and_the_template(settings: Setti
     model.mkdir(parents=True)
     (model / "tokenizer.json").write_text("{}")
     settings = settings.model_copy(update={"model_dirs": str(tmp_path / "models")})
-    first = token_counts.reader(settings, "mine", None, "auto").version
-    assert token_counts.reader(settings, "mine", None, "auto").version == first
-    assert token_counts.reader(settings, "mine", None, "plain").version != first
+    first = token_reader.find(settings, "mine", None, "auto").version
+    assert token_reader.find(settings, "mine", None, "auto").version == first
+    assert token_reader.find(settings, "mine", None, "plain").version != first
     (model / "tokenizer.json").write_text("{ }")
-    assert token_counts.reader(settings, "mine", None, "auto").version != first
+    assert token_reader.find(settings, "mine", None, "auto").version != first
 
 
 def test_a_model_that_is_not_here_is_refused_by_its_field(settings: Settings) -> None:
     for model in ("organisation/away", "../out", "sample/none"):
         with pytest.raises(Invalid) as refused:
-            token_counts.reader(settings, model, None, "auto")
+            token_reader.find(settings, model, None, "auto")
         assert refused.value.errors[0].field == "model"

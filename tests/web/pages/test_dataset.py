@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.data import token_counts
+from app.data import token_counts, token_reader
 from app.data.datasets import SAMPLE_FILE
 from app.data.token_counts import Counts
 from app.db import Database
@@ -38,7 +38,7 @@ def at_work(settings: Settings, database: Database, alive: None) -> Iterator[Non
 
 def count(settings: Settings, *rows: tuple[int, int, int]) -> None:
     """Tokens as a worker would have counted them."""
-    reader = token_counts.reader(settings, "sample/clinic-2m", None, "plain")
+    reader = token_reader.find(settings, "sample/clinic-2m", None, "plain")
     counts = Counts("plain")
     for row in rows:
         counts.add(*row)

@@ -81,16 +81,16 @@ def test_an_upload_without_the_forms_token_is_refused(new_browser: Browser) -> N
 def test_rows_are_paged_and_searched(browser: Browser) -> None:
     rows = [html.escape(row.instruction) for row in read_rows(SAMPLE_FILE)]
     first = browser.open("/datasets/1")
-    assert '>25</a>' in first
+    assert ">25</a>" in first
     assert rows[24] in first
     further = re.search(r'href="(/datasets/1\?cursor=[^"#]+)', first)
     assert further
     second = browser.open(further[1])
-    assert '>26</a>' in second
+    assert ">26</a>" in second
     assert rows[25] in second
     found = browser.open(f"/datasets/1?search={quote(html.unescape(rows[1999]).upper())}")
-    assert '>2000</a>' in found
-    assert '>1</a>' not in found
+    assert ">2000</a>" in found
+    assert ">1</a>" not in found
     assert "No row has this text" in browser.open("/datasets/1?search=zebra+crossing")
 
 
