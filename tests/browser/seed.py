@@ -48,6 +48,13 @@ STUDY: tuple[tuple[str, dict[str, Any], float, float, float, int, float, str], .
     ("Exp 5", {"lora.r": 16, "lora.lora_alpha": 32}, 18.2, 0.43, 0.52, 50, 4.8, "Higher rank - best performance"),
     ("Exp 6", {"training.num_train_epochs": 5.0}, 17.8, 0.44, 0.53, 75, 4.2, "More epochs - best overall"),
 )
+VARIED = {
+    "training.learning_rate": [2e-4, 1e-4, 5e-4],
+    "training.per_device_train_batch_size": [4, 2],
+    "lora.r": [8, 4, 16],
+    "lora.lora_alpha": [16, 8, 32],
+    "training.num_train_epochs": [3.0, 5.0],
+}
 HELD_OUT = 250
 BASE = {"perplexity": 45.2, "bleu": 0.23, "rouge_l": 0.31}
 SERIES = (
@@ -104,6 +111,7 @@ def _finished(session: Session, settings: Settings, study: Experiment, dataset: 
         _files(settings, run, tuned)
         if name == "Baseline":
             study.baseline_run_id = run.id
+        run.sweep = {"id": study.baseline_run_id, "method": "list", "axes": VARIED}
 
 
 def _unfinished(session: Session, settings: Settings, study: Experiment, dataset: Dataset) -> Run:
@@ -112,6 +120,7 @@ def _unfinished(session: Session, settings: Settings, study: Experiment, dataset
     running.status, running.stage, running.attempt = RunStatus.RUNNING, "training", 1
     running.started_at = now() - timedelta(minutes=51)
     running.step, running.total_steps, running.epoch, running.fraction = 487, 785, 3.1, 0.62
+    running.cloned_from = study.baseline_run_id
     running.eta_seconds = 1920.0
     session.add(Attempt(run_id=running.id, number=1, worker="gpu0", started_at=running.started_at, last_step=487))
     _points(session, running, 487, 785, start=3.8, end=2.8)

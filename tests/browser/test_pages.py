@@ -25,6 +25,7 @@ PAGES = (
     "/runs/new",
     "/runs/8",
     "/runs/9",
+    "/runs/9?find=loss#log",
     "/runs/12",
     "/nowhere",
 )
