@@ -1,7 +1,8 @@
 """What runs can be sorted and tabulated by: their own fields, settings, metrics and resources, all by one name each.
 
 A setting goes by its dotted name (`lora.r`), a metric by the catalogue's (`eval/bleu`, or short `bleu`), a resource
-by its field (`train_seconds`). A metric is meant as it was last; with `:best` behind its name, as its best.
+by its field (`train_seconds`). A metric is meant as it was last; with `:best` behind its name, as its best. A name
+that a resource and a metric have in common is the resource.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,11 +80,11 @@ def column(name: str) -> Column:
     plain, _, aggregate = name.partition(":")
     if aggregate:
         return _best(metrics.BY_NAME.get(plain) or metrics.BY_SHORT[plain], aggregate)
-    if metric := metrics.BY_NAME.get(name) or metrics.BY_SHORT.get(name):
-        return Column(metric.name, metric.label, "metric", metric.unit, metric.direction)
     if name in RESOURCES:
         label, unit = RESOURCES[name]
         return Column(name, label, "resource", unit)
+    if metric := metrics.BY_NAME.get(name) or metrics.BY_SHORT.get(name):
+        return Column(metric.name, metric.label, "metric", metric.unit, metric.direction)
     if name in OWN:
         return Column(name, OWN[name], "run")
     return Column(name, run_config.LABELS[name], "setting", run_config.UNITS[name])

@@ -13,7 +13,7 @@ ALL = (*OWN, *SETTINGS, *metrics.BY_NAME, *metrics.BY_SHORT, *RESOURCES)
 def named(token: Token) -> Column:
     name = token.text
     meant = [full for full in SETTINGS if full.partition(".")[2] == name]
-    if name in metrics.BY_SHORT and (name in RESOURCES or meant):
+    if name in metrics.BY_SHORT and meant:
         names = [*meant, metrics.BY_SHORT[name].name]
         raise token.error(f"{name} is the name of more than one column: write {' or '.join(names)}")
     try:

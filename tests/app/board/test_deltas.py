@@ -11,6 +11,7 @@ from app.db import Database
 from app.errors import Invalid
 from app.models import RunValue
 from app.settings import Settings
+from tests.app.statistics.test_differences import losses, write
 from tests.stored_runs import add_completed, config
 
 COLUMNS = parse_columns("name,lora.r,perplexity,bleu,bleu:best,train_seconds,device")
@@ -35,6 +36,16 @@ def test_every_number_is_seen_against_the_pinned_run(settings: Settings, databas
     assert found[other]["eval/perplexity"] == Delta(-5.0, -0.25)
     assert found[other]["train_seconds"] == Delta(50.0, 0.5)
     assert found[other]["eval/bleu:best"].absolute == pytest.approx(0.2)
+
+
+def test_a_difference_has_the_interval_of_the_answers_that_both_left(settings: Settings, database: Database) -> None:
+    pinned, other = add_completed(database, 20.0), add_completed(database, 15.0)
+    write(settings, pinned, losses(1, 2.0))
+    write(settings, other, losses(2, 1.0))
+    found = deltas(settings, database, pinned)[other]
+    assert found["eval/perplexity"].interval
+    assert found["eval/perplexity"].interval[1] < 0
+    assert found["eval/bleu:best"].interval is None, "the answers are those of the end"
 
 
 def test_what_was_asked_something_else_has_costs_to_compare_and_no_results(

@@ -1,4 +1,4 @@
-"""A page of a group is the same whether it is met along a metric's index or sorted, and so is what is best."""
+"""A page of a group is the same whether it is met along an index or read whole, and so is what is best."""
 
 import itertools
 import random

@@ -43,6 +43,7 @@ def outline(node: Node | None) -> object:
         ("training.gradient_checkpointing = auto", "training.gradient_checkpointing = auto"),
         ("training.learning_rate >= 1e-4", "training.learning_rate >= 0.0001"),
         ("bleu > .5", "eval/bleu > 0.5"),
+        ("tokens_per_second > 1000", "tokens_per_second > 1000"),
         ("perplexity:best < 20", "eval/perplexity:best < 20"),
         ("eval/loss > −1", "eval/loss > -1"),
         ('name = "it\'s \\"it\\""', 'name = it\'s "it"'),
