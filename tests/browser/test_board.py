@@ -149,6 +149,7 @@ def test_a_mistake_in_the_filter_is_pointed_at(seeded: str, open_page: Open) -> 
 def test_a_column_is_found_by_its_name(seeded: str, open_page: Open) -> None:
     page = open_page(seeded)
     page.click("summary:has-text('Columns')")
+    expect(page.locator("[data-find]")).to_be_focused()
     page.keyboard.type("lora al")
     expect(page.locator("[data-choice]:visible")).to_have_text(["LoRA alpha"])
 
