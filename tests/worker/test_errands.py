@@ -50,7 +50,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three kinds, one of which needs the device, done by the stand-in."""
     monkeypatch.setattr(errand_child, "COMMAND", (str(FAKE),))
     for name, needs_device in (("easy", False), ("slow", False), ("big", True)):
-        kind = Kind(lambda _session, _settings, _errand: {}, 5, needs_device=needs_device, hub_token=needs_device)
+        kind = Kind(lambda _session, _settings, _errand: {}, 60, needs_device=needs_device, hub_token=needs_device)
         monkeypatch.setitem(errand_jobs.KINDS, name, kind)
     monkeypatch.setattr(doing, "QUICK", frozenset({"easy"}))
     monkeypatch.setattr(doing, "LONG", frozenset({"slow"}))
@@ -236,8 +236,9 @@ def test_a_process_that_dies_or_takes_too_long_is_told_of(
 ) -> None:
     died = error_of(over(errand_of, ask(database, exit=9)))
     assert (died["code"], died["detail"][:19]) == ("errand_died", "Its exit code is 9.")
-    monkeypatch.setitem(errand_jobs.KINDS, "easy", Kind(lambda _a, _b, _c: {}, 0.3))
-    assert error_of(over(errand_of, ask(database, sleep=60)))["code"] == "too_long"
+    with monkeypatch.context() as patched:
+        patched.setitem(errand_jobs.KINDS, "easy", Kind(lambda _a, _b, _c: {}, 0.3))
+        assert error_of(over(errand_of, ask(database, sleep=60)))["code"] == "too_long"
     assert over(errand_of, ask(database)).status == "done"
 
 
