@@ -33,7 +33,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
     try:
         with _folder(request) as folder:
             api.create_repo(repository, private=request["private"], exist_ok=True)
-            done = api.upload_folder(
+            api.upload_folder(
                 repo_id=repository,
                 folder_path=folder,
                 ignore_patterns=OURS,
@@ -41,7 +41,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
             )
     except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
         raise _refused(repository, error) from error
-    return {"url": f"{api.endpoint}/{repository}", "commit": done.oid}
+    return {"url": f"{api.endpoint}/{repository}"}
 
 
 @contextmanager
