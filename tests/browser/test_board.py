@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
+from tests.browser.test_pages import is_too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -166,7 +167,7 @@ def test_many_columns_scroll_under_the_runs_name(seeded: str, open_page: Open) -
     assert after
     assert 0 <= before["x"] - after["x"] < 40
     page.set_viewport_size({"width": 390, "height": 900})
-    assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    assert not is_too_wide(page)
 
 
 def test_a_name_that_is_markup_is_shown_as_text(address: str, data_dir: Path, open_page: Open) -> None:
@@ -185,7 +186,6 @@ def test_long_names_and_texts_widen_no_page(address: str, data_dir: Path, open_p
         database.execute("UPDATE experiment SET name = ?, description = ?", (word, word * 20))
         database.execute("UPDATE dataset SET name = ?", (word,))
     page = open_page(address)
-    wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         for path in (
@@ -197,8 +197,8 @@ def test_long_names_and_texts_widen_no_page(address: str, data_dir: Path, open_p
             "/queue",
         ):
             page.goto(address + path)
-            assert not page.evaluate(wide), f"{path} {width}"
+            assert not is_too_wide(page), f"{path} {width}"
         for path in ("/runs/new", "/runs/8", "/runs/9", "/runs/12"):
             page.goto(address + path)
             page.wait_for_timeout(300)
-            assert not page.evaluate(wide), f"{path} {width}"
+            assert not is_too_wide(page), f"{path} {width}"
