@@ -39,7 +39,7 @@ def files_in(place: Path) -> list[Artifact]:
         return []
     items: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))
     found = [Artifact(i["name"], i["size_bytes"], i["sha256"], i["media_type"], i.get("step")) for i in items]
-    return [item for item in found if _is_served(place / item.name)]
+    return [item for item in found if _is_served(place, item.name)]
 
 
 def find_artifact(settings: Settings, run_id: int, name: str) -> tuple[Artifact, Path]:
@@ -49,6 +49,7 @@ def find_artifact(settings: Settings, run_id: int, name: str) -> tuple[Artifact,
     raise NotFound(f"Run {run_id} has no file {name}.")
 
 
-def _is_served(file: Path) -> bool:
+def _is_served(place: Path, name: str) -> bool:
     """A plain file of a plain name: a link could lead out of the folder."""
-    return SAFE_NAME.fullmatch(file.name) is not None and file.is_file() and not file.is_symlink()
+    file = place / name
+    return SAFE_NAME.fullmatch(name) is not None and file.is_file() and not file.is_symlink()

@@ -9,6 +9,7 @@ from app.web.pages import (
     datasets,
     docs,
     experiments,
+    exports,
     imports,
     launch,
     leaderboard,
@@ -27,6 +28,7 @@ ROUTERS = (
     views.router,
     launch.router,  # before the run's: its path would be taken for an id
     run.router,
+    exports.router,
     compare.router,
     compare_rows.router,
     compare_values.router,

@@ -13,7 +13,7 @@ from app.run_config import LABELS
 from app.settings import Settings
 from app.status import ENDED, STAGES, RunStatus
 from app.web.numbers import setting
-from app.web.run_page import answers, course, outcome, progress, remedies, reproduce, values
+from app.web.run_page import answers, course, exports, outcome, progress, remedies, reproduce, values
 from app.web.run_page.log import LAST_LINES, Place
 
 
@@ -35,6 +35,7 @@ def build(session: Session, settings: Settings, run_id: int, asked: Asked) -> di
         **_state(session, run),
         **_outcome(session, settings, run, experiment),
         **_files(settings, run),
+        **exports.build(session, settings, run),
         **_origin(session, settings, run, experiment, asked.server),
         "answers": answers.answers(settings, run, asked.order, asked.offset),
         "orders": [(name, text) for name, (text, _) in answers.ORDERS.items()],
