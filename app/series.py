@@ -85,7 +85,7 @@ def choose_points(
 
 
 def read_text(session: Session, chosen: ChosenPoints) -> tuple[str, str, str, str]:
-    """Steps, values, times and epochs as JSON arrays: values in six significant digits, times in hundredths of a second.
+    """Steps, values, times and epochs as JSON arrays: values in six significant digits, times in hundredths.
 
     It takes two thirds of the work of rows that Python writes. SQLite keeps the order of a subquery for group_concat.
     """
