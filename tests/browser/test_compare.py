@@ -32,8 +32,10 @@ def test_from_an_experiment_to_another_baseline_and_to_two_runs_alone(seeded: st
 def test_all_settings_come_in_place_and_are_in_the_address(seeded: str, open_page: Open) -> None:
     page = open_page(f"{seeded}{STUDY}")
     page.evaluate("window.still = true")
+    page.evaluate("history.replaceState(null, '', location.href + '&axis=time')")  # as a chart's axis does
     page.click("#differs .seg a:last-child")
     expect(page.locator("#differs")).to_contain_text("Split seed")
+    assert "axis=time" in page.url, "what the charts show is not lost"
     assert page.evaluate("window.still") is True
     assert page.evaluate("document.activeElement.getAttribute('aria-current')") == "true"
     page.reload()
@@ -48,3 +50,10 @@ def test_names_stay_in_sight_while_a_long_table_scrolls(seeded: str, open_page: 
         "element => element.getBoundingClientRect().left - element.closest('.matrix-box').getBoundingClientRect().left"
     )
     assert abs(page.locator(".matrix tbody th >> nth=5").evaluate(place)) < 2
+
+
+def test_the_way_to_other_pages_stays_at_the_top(seeded: str, open_page: Open) -> None:
+    page = open_page(f"{seeded}{STUDY}")
+    page.evaluate("scrollTo(0, 2000)")
+    assert page.evaluate("scrollY") > 1000
+    assert page.evaluate("document.querySelector('.top').getBoundingClientRect().top") == 0

@@ -1,5 +1,17 @@
 // The comparison: the table of what differs is brought anew in its place instead of the whole page.
 
+/** The link's address, with what the charts keep in the present one: what is picked, axes, zoom. */
+function withChosen(href) {
+  const address = new URL(href);
+  const shown = new URL(location.href).searchParams;
+  for (const name of new Set(shown.keys())) {
+    if (name === "all" || address.searchParams.has(name)) continue;
+    for (const value of shown.getAll(name)) address.searchParams.append(name, value);
+  }
+  address.hash = "";
+  return address;
+}
+
 async function bring(address) {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
@@ -17,6 +29,6 @@ document.addEventListener("click", async event => {
     location.assign(link.href);
     return;
   }
-  history.replaceState(history.state, "", link.href.replace("#differs", ""));
+  history.replaceState(history.state, "", withChosen(link.href));
   document.querySelector('#differs .seg [aria-current="true"]').focus({ preventScroll: true });
 });
