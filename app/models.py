@@ -98,6 +98,7 @@ class Run(SQLModel, table=True):
         Index(None, "finished_at"),
         Index("ix_run_board", *BOARD),
         Index(None, "configuration"),
+        Index(None, "cloned_from"),
         IDS_ARE_NEVER_REUSED,
     )
 

@@ -30,6 +30,7 @@ def upgrade() -> None:
     op.drop_index(OLD_BOARD, 'run')
     op.create_index('ix_run_board', 'run', BOARD)
     op.create_index(op.f('ix_run_configuration'), 'run', ['configuration'])
+    op.create_index(op.f('ix_run_cloned_from'), 'run', ['cloned_from'])
     op.create_table(
         'savedview',
         sa.Column('id', sa.Integer(), nullable=False),
@@ -79,6 +80,7 @@ def _fill_configuration() -> None:
 def downgrade() -> None:
     op.drop_table('errand')
     op.drop_table('savedview')
+    op.drop_index(op.f('ix_run_cloned_from'), 'run')
     op.drop_index(op.f('ix_run_configuration'), 'run')
     op.drop_index('ix_run_board', 'run')
     old = ['status', 'fingerprint', 'import_id', 'perplexity_key', 'baseline_key', 'experiment_id']
