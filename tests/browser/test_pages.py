@@ -27,6 +27,7 @@ PAGES = (
     "/runs/9",
     "/runs/9?find=loss#log",
     "/runs/12",
+    "/tryout?runs=8,7&row=3",
     "/nowhere",
 )
 
