@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import GenerationConfig
 
 from app.run_config import RunConfig
@@ -55,15 +54,8 @@ def _held(computed: torch.dtype, device: torch.device) -> torch.dtype:
 
 @torch.no_grad()
 def _merged(base: Any, adapter: saved_adapter.Adapter, dtype: torch.dtype) -> Any:
-    """Each sum is made in 32 bits and rounded once; layer by layer, so that only one is held in 32 at a time."""
-    worn = saved_adapter.put_on(base, adapter)
-    for layer in worn.modules():
-        if isinstance(layer, BaseTunerLayer):
-            weight = layer.get_base_layer().weight
-            weight.data = weight.data.float()
-            layer.merge()
-            weight.data = weight.data.to(dtype)
-    model = worn.unload().to(dtype)
+    """Adapters have 32 bits: each sum is made in as many, and rounded once."""
+    model = saved_adapter.put_on(base, adapter).merge_and_unload().to(dtype)
     if not all(p.isfinite().all() for p in model.parameters()):
         raise FinetuneError(
             "not_in_16_bits",

@@ -9,9 +9,10 @@ import torch
 
 from app.data.rows import Row, read_rows
 from app.generation import Generation
-from worker.finetune import answering, saved_adapter
+from worker.finetune import answering, saved_adapter, streaming
 from worker.finetune.answering import Answering, Side
 from worker.finetune.errors import FinetuneError
+from worker.finetune.generation import Decoding
 from worker.finetune.quantization import quantised_layers
 from worker.finetune.streaming import Said
 
@@ -82,6 +83,12 @@ def test_draws_are_repeatable_and_the_same_for_every_model(clinic: Path, clinic_
     assert hot == drawn(temperature=1.5, seed=1)
     assert hot != drawn(temperature=1.5, seed=2)
     assert drawn(temperature=1.5, top_p=1e-6) == drawn()
+
+
+def test_among_as_many_tokens_as_there_are() -> None:
+    """Left to itself transformers draws among the fifty likeliest, which no setting of ours says."""
+    decoding = Decoding(4, (1,), 1, torch.float32)
+    assert streaming._config(Generation(temperature=1.0), decoding, 4).top_k == 0
 
 
 def test_an_adapter_leaves_the_base_as_it_was_biases_too(
