@@ -13,7 +13,7 @@ from app.run_config import LABELS
 from app.settings import Settings
 from app.status import ENDED, STAGES, RunStatus
 from app.web.numbers import setting
-from app.web.run_page import answers, course, exports, outcome, progress, remedies, reproduce, values
+from app.web.run_page import answers, course, exports, foretold, outcome, progress, remedies, reproduce, values
 from app.web.run_page.log import LAST_LINES, Place
 
 
@@ -125,7 +125,7 @@ def _outcome(session: Session, settings: Settings, run: Run, experiment: Experim
     return {
         "comparisons": outcome.comparisons(run, outcome.base_metrics(session, run)),
         "against": outcome.against(settings, run, baseline),
-        "costs": outcome.costs(run.resources or {}),
+        "costs": [*outcome.costs(run.resources or {}), *foretold.costs(run)],
         "baseline": baseline,
         "settings": compared,
         "main_settings": outcome.main_settings(compared),
