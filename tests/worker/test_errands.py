@@ -15,18 +15,23 @@ import pytest
 from sqlmodel import Session
 
 from app import errand_claims, errands, runs
+from app.data.rows import ROWS_FILE, read_rows
 from app.db import Database, now
 from app.errors import NotFound
 from app.leases import lease
 from app.models import Dataset, Errand, Run
 from app.processes import Identity
-from app.settings import ROOT, Settings
+from app.settings import ROOT, SAMPLES, Settings
 from app.status import ErrandStatus
 from worker import errand_child, errand_jobs
 from worker import errands as doing
 from worker.context import Context
 from worker.errand_jobs import QUICK, Kind
 from worker.errands import Light, Tidy
+from worker.finetune.reporter import Silent
+from worker.finetune.tokenizer import load_tokenizer, stop_ids
+from worker.finetune.tokens import encode
+from worker.finetune.turns import make_template
 from worker.tasks import work
 
 SAMPLE = "sample/clinic-2m"
@@ -114,6 +119,22 @@ def test_a_row_is_shown_as_the_model_will_read_it(
     assert answer["tokens"][0]["special"]
     assert answer["tokens"][-1]["special"]
     assert answer["truncated"] == {"prompt_tokens": 0, "answer_tokens": 0}
+
+
+def test_without_torch_the_tokens_are_those_of_a_run(
+    context: Context, database: Database, dataset: Dataset, errand_of: Look, settings: Settings
+) -> None:
+    asked = ask_preview(database, dataset, row=5, max_length=40)
+    with doing.running(context):
+        answer = over(errand_of, asked).answer
+    model = SAMPLES / "models" / "clinic-2m"
+    tokenizer = load_tokenizer(model)
+    row = list(read_rows(settings.dataset_dir(1) / ROWS_FILE))[5]
+    [encoded] = encode([(5, row)], make_template("auto", tokenizer, stop_ids(model, tokenizer)), tokenizer, Silent())
+    example = encoded.fit(40)
+    assert answer
+    assert [token["id"] for token in answer["tokens"]] == list(example.ids)
+    assert [token["trained"] for token in answer["tokens"]] == [bool(counted) for counted in example.counted]
 
 
 def test_what_is_wrong_with_a_request_is_said_in_words(

@@ -19,6 +19,7 @@ CONFIG = {
     "evaluation": {"max_eval_rows": 2},
 }
 # A body that each operation accepts, in some state of things.
+READ = {"model": "sample/clinic-2m", "prompt_template": "auto", "max_length": 64}
 BODIES: Mapping[tuple[str, str], Any] = {
     ("post", "/runs"): {"experiment": "odd", "name": "a", "notes": "b", "tags": ["c"], "config": CONFIG},
     ("post", "/sweeps"): {
@@ -36,6 +37,13 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("patch", "/experiments/{experiment_id}"): {"name": "a", "description": "b", "baseline_run": 1},
     ("post", "/datasets/{dataset_id}/append"): {"dataset": 1, "name": "both"},
     ("patch", "/queue"): {"runs": [11, 12]},
+    ("post", "/previews"): {"dataset": 1, "row": 3, **READ},
+    ("post", "/datasets/{dataset_id}/lengths"): READ,
+    ("post", "/estimates"): {"config": CONFIG},
+    ("post", "/tryouts"): {"runs": [1, 2], "prompt": "a", "settings": {"max_new_tokens": 8, "temperature": 0.5}},
+    ("post", "/runs/{run_id}/exports"): {"kind": "merged"},
+    ("post", "/runs/{run_id}/exports/pushes"): {"what": "adapter", "repository": "a/b", "private": True},
+    ("post", "/views"): {"name": "mine", "query": "sort=-eval/bleu"},
 }
 NAMED = {"experiment": "odd", "config": CONFIG, "runs": [{"name": "a", "notes": "", "set": {"lora.r": 4}}]}
 FILES = {
