@@ -60,7 +60,7 @@ def path(dataset: Path, version: str) -> Path:
 def write(target: Path, counts: Counts) -> None:
     """All or nothing; its folder's folder is the data set's, and must be there."""
     target.parent.mkdir(exist_ok=True)
-    staged = target.with_suffix(".tmp")
+    staged = target.with_name(f".{target.name}.tmp")  # a name that backups leave out
     with staged.open("wb") as file:
         file.write(json.dumps({"template": counts.template, "rows": len(counts)}).encode() + b"\n")
         for numbers in (counts.prompt, counts.free, counts.answer):
