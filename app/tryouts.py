@@ -19,7 +19,7 @@ from app.status import RunStatus
 KIND = "tryout"
 ADAPTER = "adapter.zip"
 MOST_RUNS = 8
-LONGEST_PROMPT = 100_000
+LONGEST_PROMPT = 32_000
 OFFERED = 100  # of the runs that can be asked, the latest
 REMEMBERED = 10
 
