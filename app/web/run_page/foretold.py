@@ -20,4 +20,4 @@ def costs(run: Run) -> list[tuple[str, Markup]]:
 
 
 def _off(shown: Markup, foretold: float, measured: float) -> Markup:
-    return Markup("{} <u>{} of what came</u>").format(shown, change((foretold - measured) / measured, 0))
+    return Markup("{} <u>off by {}</u>").format(shown, change((foretold - measured) / measured, 0))

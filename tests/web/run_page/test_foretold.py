@@ -21,8 +21,8 @@ def texts(found: Run) -> list[tuple[str, str]]:
 def test_forecasts_stand_beside_what_came() -> None:
     said = {"memory": {"bytes": 880_000_000}, "time": {"seconds": 60.0}}
     assert texts(run(forecast=said)) == [
-        ("Peak memory as forecast", "0.88 GB +10 % of what came"),
-        ("Start to end as forecast", "60 s −40 % of what came"),
+        ("Peak memory as forecast", "0.88 GB off by +10 %"),
+        ("Start to end as forecast", "60 s off by −40 %"),
     ]
 
 
