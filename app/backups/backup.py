@@ -28,6 +28,8 @@ from app.status import RunStatus
 # What lies in a folder and belongs to whoever works in it now.
 PASSING = ("lock",)
 CHECKPOINTS = "checkpoints"
+# Merged models: as large as their base each, and made again from the adapter, which is in the backup.
+EXPORTS = "exports"
 # How often a folder that changes while it is looked at is looked at again: a checkpoint is replaced every few seconds.
 LOOKS = 10
 
@@ -103,10 +105,10 @@ def _write(settings: Settings, file: Path, stream: IO[bytes], *, with_models: bo
 
 
 def _add_runs(settings: Settings, writer: archive.Writer, copy: sqlite3.Connection, live: sqlite3.Connection) -> int:
-    """Of a completed run no checkpoint is needed any more; any other may go on from its last one."""
+    """Of a completed run no checkpoint is needed any more; any other may go on from its last one. No merged models."""
     runs = copy.execute("SELECT id, status FROM run ORDER BY status = 'completed', id").fetchall()
     for run_id, status in runs:
-        left_out = (CHECKPOINTS,) if status == RunStatus.COMPLETED else ()
+        left_out = (EXPORTS, CHECKPOINTS) if status == RunStatus.COMPLETED else (EXPORTS,)
         with _open_all(settings.run_dir(run_id), left_out) as files:
             if _is_gone(live, "run", run_id):
                 copy.execute("DELETE FROM run WHERE id = ?", (run_id,))

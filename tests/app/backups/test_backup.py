@@ -40,6 +40,7 @@ def lived_in(settings: Settings, database: Database, dataset: Dataset) -> Settin
     add_points(database, 1, "train/loss", {1: 2.5, 2: 2.25})
     put(settings.run_dir(1), "artifacts/adapter.zip", "an adapter")
     put(settings.run_dir(1), "checkpoints/step-2/state.json", "not needed any more")
+    put(settings.run_dir(1), "exports/merged/model.safetensors", "as large as its base, and made again in minutes")
     put(settings.run_dir(2), "checkpoints/step-1/state.json", "needed")
     put(settings.run_dir(2), "metrics.jsonl", "{}\n")
     put(settings.run_dir(2), "checkpoints/.step-2.tmp/state.json", "half")
