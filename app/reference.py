@@ -35,7 +35,13 @@ def _environment() -> str:
         )
         for name, field in Settings.model_fields.items()
     ]
-    rows.append(("`HF_TOKEN`", "(none)", "Given to the steps that download a base model or copy a run to a hub, and to nothing else."))
+    rows.append(
+        (
+            "`HF_TOKEN`",
+            "(none)",
+            "Given to the steps that download a base model or copy a run to a hub, and to nothing else.",
+        )
+    )
     return "## Environment\n\n" + _table(("variable", "default", "what it is"), rows)
 
 
