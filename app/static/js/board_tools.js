@@ -4,6 +4,8 @@ if (filter) {
   const from = Number(filter.dataset.wrongAt);
   filter.focus();
   filter.setSelectionRange(from, from + Number(filter.dataset.wrongLength));
+  // On a phone the field comes to the foot of the window, and what is wrong with it would be below that.
+  document.querySelector('.wrong').scrollIntoView({ block: 'nearest' });
 }
 
 for (const form of document.querySelectorAll('[data-columns]')) {
