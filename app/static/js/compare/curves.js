@@ -11,7 +11,7 @@ import { look as change, onView, view, xName } from './view.js';
 import { axisWriter, logTicks, number } from './words.js';
 
 const SMOOTHED = new Set(['train/loss', 'train/grad_norm', 'train/tokens_per_second', 'system/memory']);
-const MOST_LABELS = 8, LABEL_WIDTH = 90, LABEL_HEIGHT = 13, NARROW = 480;
+const MOST_LABELS = 8, LABEL_WIDTH = 90, LABEL_HEIGHT = 13, NARROW = 480, BELOW = 40;
 const names = new Map(runs.map(run => [run.id, run.name]));
 const curves = [];
 
@@ -55,18 +55,22 @@ class Curve {
     this.#say();
   }
 
-  /** Moves end labels apart, so that none covers another. */
+  /** Moves end labels apart, so that none covers another: down, and up again where they would lie over the axis. */
   #spread() {
     this.#lowered.clear();
     if (!this.#isLabelled()) return;
     const ends = [...this.points].filter(([, points]) => points.length && points.at(-1)[1] !== null)
       .map(([id, points]) => [id, this.chart.convertToPixel({ gridIndex: 0 }, endOf(points, this.range()[1]))]).sort((a, b) => a[1][1] - b[1][1]);
-    const placed = [];
+    const near = (labels, left) => labels.filter(other => Math.abs(other.left - left) < LABEL_WIDTH);
+    const placed = [], settled = [];
     for (const [id, [left, top]] of ends) {
-      const above = placed.filter(other => Math.abs(other.left - left) < LABEL_WIDTH).map(other => other.top + LABEL_HEIGHT);
-      const free = Math.max(top, ...above);
-      placed.push({ left, top: free });
-      this.#lowered.set(id, free - top);
+      placed.push({ id, left, end: top, top: Math.max(top, ...near(placed, left).map(other => other.top + LABEL_HEIGHT)) });
+    }
+    const lowest = this.chart.getHeight() - BELOW - LABEL_HEIGHT / 2;
+    for (const label of placed.reverse()) {
+      label.top = Math.min(label.top, lowest, ...near(settled, label.left).map(other => other.top - LABEL_HEIGHT));
+      settled.push(label);
+      this.#lowered.set(label.id, label.top - label.end);
     }
     this.chart.setOption({ series: [...this.#lowered].map(([id, by]) => ({ id: String(id), endLabel: { offset: [0, by] } })) });
   }
@@ -131,7 +135,7 @@ class Curve {
     const labelled = this.#isLabelled();
     return {
       animation: false,
-      grid: { left: 52, right: labelled ? 96 : 16, top: 12, bottom: 40 },
+      grid: { left: 52, right: labelled ? 96 : 16, top: 12, bottom: BELOW },
       xAxis: xAxis({ min: from, max: to || 1, name: xName(), nameLocation: 'middle', nameGap: 24, nameTextStyle: { fontSize: 11, color: token('--ink-3') },
         splitNumber: this.info.large ? 6 : 3, axisLabel: { formatter: axisWriter(from, to), showMinLabel: true, showMaxLabel: view.zoom === null } }),
       yAxis: this.#yAxis(),

@@ -52,7 +52,7 @@ class Parallel {
       parallel: { ...place, parallelAxisDefault: {
         nameTextStyle: { color: token('--ink-2'), fontSize: 11, lineHeight: 13, fontWeight: 500 }, nameGap: this.narrow ? 10 : 16, nameLocation: this.narrow ? 'start' : 'end', z: 5,
         axisLine: { lineStyle: { color: token('--rule-2') } }, ...(this.narrow && { nameTruncate: { maxWidth: 100 } }), axisTick: { show: false },
-        axisLabel: { color: token('--ink-3'), fontSize: 11, margin: 6, textBorderColor: token('--bg'), textBorderWidth: 3 },
+        axisLabel: { color: token('--ink-2'), fontSize: 11, margin: 4, backgroundColor: token('--bg'), padding: [1, 2], borderRadius: 2 },
         areaSelectStyle: { color: token('--accent'), opacity: 0.12, borderColor: token('--accent'), width: 16 } } },
       parallelAxis: this.#shown().map((one, dim) => this.#axis(one, dim)),
       series: [this.#series()],
