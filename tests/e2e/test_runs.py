@@ -69,7 +69,7 @@ def test_what_is_downloaded_is_what_the_manifest_says(stack: Any, completed: Jso
     for item in items:
         assert hashlib.sha256(files[item["name"]]).hexdigest() == item["sha256"]
     adapter = zipfile.ZipFile(BytesIO(files["adapter.zip"])).namelist()
-    assert set(adapter) == {"adapter_config.json", "adapter_model.safetensors"}
+    assert set(adapter) == {"adapter_config.json", "adapter_model.safetensors", "README.md"}
 
 
 def test_the_commands_on_its_page_repeat_a_run_to_the_bit(stack: Any, completed: Json, tmp_path: Path) -> None:

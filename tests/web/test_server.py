@@ -55,7 +55,7 @@ class Reader(threading.Thread):
 
 
 def test_streams_carry_what_changes_and_end_cleanly(web: Web, database: Database) -> None:
-    run_id, other = add_run(database, RunStatus.RUNNING, step=1), add_run(database)
+    run_id, other = add_run(database, RunStatus.RUNNING, step=1, attempt=1), add_run(database)
     one = Reader(f"{web.address}/api/v1/runs/{run_id}/events")
     many = Reader(f"{web.address}/api/v1/events?runs={run_id},{other}", {"Last-Event-ID": f"{run_id}.0"})
     for reader, first in ((one, 1), (many, 2)):
