@@ -145,7 +145,7 @@ def near_duplicates_warning(statistics: dict[str, Any]) -> str | None:
         return None
     return (
         f"{near['rows']} of {near['checked']} held-out prompts nearly repeat a training prompt (they share "
-        f"{near['threshold']:.0%} of their words or more): results may be too good"
+        f"{near['threshold'] * 100:.0f} % of their words or more): results may be too good"
         + ("" if statistics["groups"] else "; a group column keeps such rows together")
     )
 

@@ -76,7 +76,7 @@ def repeated(
     dataset_id: Id,
     session: Reading,
     settings: SettingsDep,
-    kind: Kind = "same",
+    kind: Kind | None = None,
     start: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> HTMLResponse:
     dataset = datasets.get(session, dataset_id)
@@ -86,7 +86,7 @@ def repeated(
         "datasets/repeats.html",
         dataset=dataset,
         repeats=found,
-        kind=kind,
+        kind=found.kind if found else kind,
         start=start,
         titles=repeats.TITLES,
         per_page=repeats.PER_PAGE,
