@@ -81,7 +81,9 @@ def started(
     command: Sequence[str], port: int, environment: Mapping[str, str], ready: str = "/healthz"
 ) -> Iterator[Server]:
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         headers = {"accept": "text/html, application/json", "accept-encoding": "gzip"}
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120) as client:
