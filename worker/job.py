@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from app.data.datasets import rows_hash
 from app.data.rows import ROWS_FILE
 from app.errors import NotFound
 from app.models import Dataset, Run
@@ -51,8 +52,7 @@ def load(session: Session, settings: Settings, run: Run) -> Job:
         config=parse(run.config),
         run_dir=settings.run_dir(run.id),
         rows=rows,
-        # Of the rows as stored: one file can be read in two ways, by other columns.
-        dataset_sha256=dataset.statistics.get("rows_sha256", dataset.sha256),
+        dataset_sha256=rows_hash(dataset),
         dataset_name=dataset.name,
         downloads_dir=settings.downloads_dir,
         baselines_dir=settings.baselines_dir,

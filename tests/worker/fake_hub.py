@@ -4,13 +4,15 @@ import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.worker.local_server import LocalServer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @dataclass
-class FakeHub:
+class FakeHub(LocalServer):
     """`files` by "owner/name"; `answers` of what was asked; `sizes` lies about a file's size."""
 
     files: dict[str, dict[str, bytes]]
@@ -20,33 +22,11 @@ class FakeHub:
     hangs: threading.Event | None = None  # set it to let go of a file that is being asked for
     asked: list[str] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
-    url: str = ""
 
-    def __enter__(self) -> "FakeHub":
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                hub.answer(self)
-
-            do_HEAD = do_GET  # noqa: N815 - the name is http.server's
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.hangs:
             self.hangs.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__(*error)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.partition("?")[0]
