@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.config_sections import Section, setting
 from app.errors import Invalid
 from app.findings import field_error
-from app.run_config import Section, setting
 
 
 class Generation(Section):

@@ -10,10 +10,11 @@ from sqlmodel import Session, col, select
 
 from app import claims
 from app.claims import Claim
+from app.config_sections import TrainingConfig
 from app.errors import RunError
 from app.leases import lease
 from app.models import Attempt, Run
-from app.run_config import TrainingConfig, parse
+from app.run_config import parse
 from app.status import RunStatus
 
 # So often may an attempt die without getting any further than the ones before it.

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from app.config_sections import DataConfig, EvaluationConfig
 from app.data import row_keys
 from app.data.row_keys import KEYS_FILE, NO_KEY
 from app.data.split import split
 from app.errors import FieldError, Invalid
-from app.run_config import DataConfig, EvaluationConfig
 
 
 @dataclass(frozen=True)

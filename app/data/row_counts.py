@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from app.config_sections import DataConfig
 from app.data import leaks
 from app.data.row_keys import KEYS_FILE
 from app.models import Dataset
-from app.run_config import DataConfig
 from app.settings import Settings
 
 # Sides of a larger data set are not counted anew with every letter that is typed.

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from app.run_config import LoraConfig, TrainingConfig
+from app.config_sections import LoraConfig, TrainingConfig
 
 
 @dataclass(frozen=True)

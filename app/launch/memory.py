@@ -8,8 +8,9 @@ holds the sum against torch's own count.
 import math
 from dataclasses import dataclass
 
+from app.config_sections import LoraConfig, QuantizationConfig
 from app.launch.launch_facts import Decoder, ModelShape, adapted_layers, trainable_parameters
-from app.run_config import LoraConfig, QuantizationConfig, RunConfig
+from app.run_config import RunConfig
 
 # Of the logits, a number: themselves, and of the half that is counted a copy and its logarithms; then their gradients.
 LOGITS = 8

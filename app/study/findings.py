@@ -15,7 +15,19 @@ from app.study.runs import Configuration, differing
 # Settings that a launch may move together, leader first; the ratio must have stayed the same.
 LINKS = (("lora.r", "lora.lora_alpha"),)
 # Settings that change nothing in what is learnt, only how fast or in how much memory.
-COST_ONLY = frozenset({"training.gradient_checkpointing", "training.packing", "training.eval_steps"})
+COST_ONLY = frozenset(
+    {
+        "training.gradient_checkpointing",
+        "training.packing",
+        "training.logits",
+        "training.torch_compile",
+        "training.use_liger_kernel",
+        "training.logging_steps",
+        "training.eval_steps",
+        "lora.fused",
+        "evaluation.generation",
+    }
+)
 # Numbers that only name something: none of them is the largest, and nothing lies beyond.
 NAMES = frozenset({"data.dataset", "data.split_seed"})
 

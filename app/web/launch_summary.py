@@ -6,12 +6,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from sqlmodel import Session, func, select
 
+from app.config_sections import DataConfig, LoraConfig, TrainingConfig
 from app.data import row_counts
 from app.data.row_counts import Rows
 from app.launch import launch_facts
 from app.launch.launch_facts import ModelShape
 from app.models import Run
-from app.run_config import DataConfig, LoraConfig, RunConfig, TrainingConfig
+from app.run_config import RunConfig
 from app.settings import Settings
 from app.status import ENDED
 from app.web import forms

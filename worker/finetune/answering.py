@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.config_sections import QuantizationConfig
 from app.data.rows import Row
 from app.generation import Generation
-from app.run_config import QuantizationConfig, RunConfig
+from app.run_config import RunConfig
 from worker.finetune import saved_adapter
 from worker.finetune.device import compute_dtype, pick_device
 from worker.finetune.errors import FinetuneError, explained

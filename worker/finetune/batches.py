@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 
-from app.run_config import TrainingConfig
+from app.config_sections import TrainingConfig
 from worker.finetune.tokens import Example
 
 IGNORED = -100

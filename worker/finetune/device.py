@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import psutil
 import torch
 
-from app.run_config import ComputeDtype
+from app.config_sections import ComputeDtype
 
 
 def pick_device() -> torch.device:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from app.run_config import TrainingConfig
+from app.config_sections import TrainingConfig
 from worker.finetune.adapter import adapter_state, restore_adapter
 from worker.finetune.batches import IGNORED, Batch
 from worker.finetune.device import autocast

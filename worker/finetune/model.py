@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from app.run_config import QuantizationConfig
+from app.config_sections import QuantizationConfig
 from worker.finetune.errors import FinetuneError, explained
 from worker.finetune.quantization import bitsandbytes_config, disarm_repacking, whole_layers, wrong_layers
 from worker.finetune.tokenizer import LOCAL

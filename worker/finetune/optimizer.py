@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainingArguments, get_scheduler
 
-from app.run_config import TrainingConfig
+from app.config_sections import TrainingConfig
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], training: TrainingConfig) -> torch.optim.Optimizer:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
 
-from app.run_config import QuantizationConfig
+from app.config_sections import QuantizationConfig
 
 Quantised = bnb.nn.Linear4bit | bnb.nn.Linear8bitLt
 

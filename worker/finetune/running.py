@@ -89,7 +89,7 @@ def train_adapter(
 
 def _adapted(job: Prepared) -> Any:
     model = attach(job.base.model, job.config)
-    if job.config.training.packing:
+    if job.config.training.packing is True:
         packing.check_exact(model, job.train, job.decoding.pad_id, job.base.dtype)
     if job.recompute:
         recomputation.switch_on(model)
@@ -121,6 +121,7 @@ def _training(
         points=points,
         evaluate=lambda current: _evaluate(current, job, clock),
         divisor=batch_divisor,
+        packed=training.packing is True,
     )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.config_sections import DataConfig, EvaluationConfig
 from app.data.rows import Row, read_rows
 from app.data.split import LEAK_CHARACTERS, key, normalise, split
-from app.run_config import DataConfig, EvaluationConfig
 from worker.finetune.errors import FinetuneError
 from worker.finetune.reporter import Reporter, check_stop
 

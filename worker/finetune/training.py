@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.run_config import TrainingConfig
+from app.config_sections import TrainingConfig
 from worker.finetune import checkpoint
 from worker.finetune.adapter import Tensors, adapter_state, restore_adapter
 from worker.finetune.batches import Batch, Plan, pack, pad, split
@@ -67,6 +67,7 @@ class Training:
     points: Points
     evaluate: Callable[["Training"], float | None]
     divisor: int = 1  # of each batch: smaller ones, and as many more of them in a step
+    packed: bool = False  # rows of a batch in one line; else padded
     done: Done = field(default_factory=Done)
     best: Tensors | None = None
     saved: tuple[int, int] | None = None  # step and evaluation of the last checkpoint
@@ -184,7 +185,7 @@ def _end_at(run: Training, seen: Step) -> None:
 
 
 def _join(examples: Sequence[Example], run: Training) -> Batch:
-    return pack(examples) if run.config.packing else pad(examples, run.pad_id)
+    return pack(examples) if run.packed else pad(examples, run.pad_id)
 
 
 def _report(run: Training, seen: Step, tokens_per_second: float) -> None:

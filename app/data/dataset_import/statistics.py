@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from app.config_sections import DataConfig
 from app.data import duplicates, leaks, row_keys
 from app.data.dataset_import import near_duplicates
 from app.data.dataset_import.near_duplicates import NearDuplicates
@@ -13,7 +14,6 @@ from app.data.dataset_import.store import MARKS_FILE, PROMPTS_FILE, Tally
 from app.data.duplicates import Duplicates
 from app.data.row_keys import KEY
 from app.data.split import LEAK_CHARACTERS, split
-from app.run_config import DataConfig
 
 DEFAULT = DataConfig(dataset=1)  # whichever data set: the split that a run has unless told otherwise
 BINS = 20

@@ -5,10 +5,10 @@ from urllib.parse import urlencode
 
 from sqlmodel import Session, col, select
 
+from app.config_sections import DataConfig
 from app.data.prompts import NAMES
 from app.launch import base_models
 from app.models import Run
-from app.run_config import DataConfig
 from app.settings import Settings
 from app.web.token_readings import Reading
 

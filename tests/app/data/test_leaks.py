@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from app.config_sections import DataConfig, EvaluationConfig
 from app.data import leaks
 from app.data.dataset_import.store import Store
 from app.data.rows import Row
 from app.data.split import key, split
 from app.errors import Invalid
-from app.run_config import DataConfig, EvaluationConfig
 
 LONG = "This answer is longer than forty characters, so it can tell of a leak"
 

@@ -1,5 +1,6 @@
 import pytest
 
+from app.config_sections import LoraConfig, TrainingConfig
 from app.launch.launch_facts import (
     Linear,
     ModelShape,
@@ -8,7 +9,6 @@ from app.launch.launch_facts import (
     trainable_parameters,
     trainable_share,
 )
-from app.run_config import LoraConfig, TrainingConfig
 
 SHAPE = ModelShape(parameters=10_000, biases=40, linears=(Linear("q_proj", 20, 30, 30), Linear("v_proj", 20, 10, 10)))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.run_config import QuantizationConfig
+from app.config_sections import QuantizationConfig
 from worker.finetune import packing
 from worker.finetune.batches import IGNORED, epoch_batches, make_plan, pack, pad, scored_tokens
 from worker.finetune.errors import FinetuneError

@@ -9,7 +9,7 @@ import bitsandbytes as bnb
 import pytest
 import torch
 
-from app.run_config import QuantizationConfig
+from app.config_sections import QuantizationConfig
 from worker.finetune import quantization
 from worker.finetune.adapter import attach
 from worker.finetune.batches import pad

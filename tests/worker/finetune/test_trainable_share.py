@@ -7,9 +7,9 @@ from peft import LoraConfig as PeftConfig
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaConfig, PhiConfig, PretrainedConfig
 
+from app.config_sections import LoraConfig
 from app.launch import model_shape
 from app.launch.launch_facts import trainable_parameters, trainable_share
-from app.run_config import LoraConfig
 
 TINY = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 64}
 MODELS: dict[str, PretrainedConfig] = {

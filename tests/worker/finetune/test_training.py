@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from app.run_config import Optimizer, Schedule, TrainingConfig
+from app.config_sections import Optimizer, Schedule, TrainingConfig
 from worker.finetune import checkpoint
 from worker.finetune.adapter import adapter_state, attach
 from worker.finetune.batches import make_plan, pad
