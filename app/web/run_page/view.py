@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, or_, tuple_
 from sqlmodel import Session, col, func, select
 
-from app import artifacts, attempts, experiments, lineage, run_state, runs, workers
+from app import artifacts, attempts, computing, experiments, lineage, run_state, runs, workers
 from app.models import Dataset, Experiment, MetricPoint, ResultImport, Run
 from app.run_config import LABELS
 from app.settings import Settings
@@ -129,7 +129,8 @@ def _outcome(session: Session, settings: Settings, run: Run, experiment: Experim
         "baseline": baseline,
         "settings": compared,
         "main_settings": outcome.main_settings(compared),
-        "environment": _pairs(run.environment),
+        "environment": _pairs({name: value for name, value in run.environment.items() if name != "paths"}),
+        "ways": computing.ways(run.environment),
         "remedies": remedies.remedies(run.error["code"], run.config) if run.error else [],
     }
 
