@@ -1,0 +1,93 @@
+"""The same run and the same study, here and the plain way with transformers, peft and bitsandbytes: time and numbers.
+
+    python -m benchmarks.speed [--only training evaluation] [--threads 1 2] [--rounds 3]
+
+Sides take turns; figures are medians, and ratios are what to read on a machine that is not idle (there the columns of
+CPU seconds hold). `--tiny` runs the same code at a size that says nothing, to see that it works.
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import _cases, _turns
+from benchmarks._turns import OURS, PLAIN, Turns
+
+PARTS = ("training", "evaluation")
+
+
+def table(title: str, *columns: str) -> Table:
+    """As it goes into the documentation: Markdown."""
+    made = Table(title=title, title_justify="left", box=box.MARKDOWN)
+    for number, column in enumerate(columns):
+        made.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return made
+
+
+def training(taken: Sequence[Turns]) -> Table:
+    made = table(
+        "Training, useful tokens a second",
+        "base, threads", "side", "tokens/s", "ratio", "tokens/CPU-s", "ratio", "perplexity after",
+    )  # fmt: skip
+    for turns in taken:
+        ours = turns.sides[OURS]
+        for name, found in turns.sides.items():
+            wall, cpu = found.rate(), found.rate("cpu_seconds")
+            ratios = f"{ours.rate() / wall:.2f}", f"{ours.rate('cpu_seconds') / cpu:.2f}"
+            told = f"{turns.case.name}, {turns.threads}", name, f"{wall:,.0f}", ratios[0], f"{cpu:,.0f}", ratios[1]
+            made.add_row(*told, f"{found.perplexity:.3f}")
+    return made
+
+
+def evaluation(taken: Sequence[Turns]) -> Table:
+    made = table(
+        "Evaluation of one run, seconds",
+        "base, threads", "side", "seconds", "ratio", "CPU-s", "ratio", "perplexity", "BLEU", "ROUGE-L",
+    )  # fmt: skip
+    for turns in taken:
+        ours = turns.sides[OURS]
+        for name in (OURS, PLAIN):
+            found = turns.sides[name]
+            wall, cpu, seen = found.evaluation(), found.evaluation("cpu_seconds"), found.evaluated[-1]
+            ratios = f"{wall / ours.evaluation():.2f}", f"{cpu / ours.evaluation('cpu_seconds'):.2f}"
+            told = f"{turns.case.name}, {turns.threads}", name, f"{wall:.2f}", ratios[0], f"{cpu:.2f}", ratios[1]
+            made.add_row(*told, *(f"{seen[metric]:.4f}" for metric in ("perplexity", "bleu", "rouge_l")))
+    return made
+
+
+def turns(options: argparse.Namespace, show: Any) -> None:
+    cases = [_cases.sample(4, 6, 8)] if options.tiny else [_cases.sample(), _cases.stories()]
+    taken = [
+        _turns.take(case, threads, options.rounds, options.only)
+        for case in cases if case is not None
+        for threads in options.threads
+    ]  # fmt: skip
+    if "training" in options.only:
+        show(training(taken))
+    if "evaluation" in options.only:
+        show(evaluation(taken))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="A run and a study, here and the plain way.")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run; default: all")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tiny", action="store_true", help="at a size that says nothing, to see that it works")
+    options = parser.parse_args(arguments)
+    screen = Console(width=150)
+
+    def show(made: Table) -> None:
+        screen.print(made)
+        screen.print()
+
+    if {"training", "evaluation"} & set(options.only):
+        turns(options, show)
+
+
+if __name__ == "__main__":
+    main()
