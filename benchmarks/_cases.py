@@ -46,12 +46,12 @@ class Case:
         }
 
 
-def sample(steps: int = 60, eval_rows: int = 96, new_tokens: int = 128) -> Case:
+def sample(steps: int = 60, eval_rows: int = 250, new_tokens: int = 128) -> Case:
     model, rows = SAMPLES / "models" / "clinic-2m", SAMPLES / "data" / "clinic_pairs.jsonl"
     return Case("clinic-2m", model, rows, 2e-3, steps, eval_rows, new_tokens)
 
 
-def stories(steps: int = 30, eval_rows: int = 48) -> Case | None:
+def stories(steps: int = 30, eval_rows: int = 100) -> Case | None:
     """None where there is no such folder beside the checkout."""
     model, rows = SHARED / "models" / "stories260K", SHARED / "data" / "medical_pairs.jsonl"
     return Case("stories260K", model, rows, 5e-3, steps, eval_rows) if model.exists() and rows.exists() else None

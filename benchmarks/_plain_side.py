@@ -4,6 +4,7 @@ import tempfile
 from typing import Any
 
 import torch
+from bitsandbytes.nn import Linear4bit
 
 from benchmarks import _plain_evaluation, _plain_training
 from benchmarks._asking import Json, answer, timed
@@ -15,8 +16,7 @@ def train(*, model: str, rows: str, lora: Json, training: Json, whole: list[str]
     """Seconds of Trainer.train alone: loading and the adapter's making are not in them."""
     data = _plain_training.read(rows)
     base, tokenizer = _plain_training.load(model, whole=whole)
-    if whole:
-        _keep_unpacked(base)
+    _keep_unpacked(base)
     adapted = _plain_training.adapted(base, lora, checkpointing=checkpointing)
     found: Json = {}
     with tempfile.TemporaryDirectory() as folder, timed(found):
@@ -40,9 +40,9 @@ def evaluate(*, max_new_tokens: int) -> Json:
 
 
 def _keep_unpacked(model: Any) -> None:
-    """bitsandbytes' packed form for evaluation on a CPU raises an error for such widths."""
+    """On a CPU bitsandbytes packs layers anew for evaluation, which raises an error for widths as these."""
     for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
+        if isinstance(module, Linear4bit) and (module.out_features % 32 or module.in_features % 64):
             module.support_avx512bf16_for_cpu = False
 
 
