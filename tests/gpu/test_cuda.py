@@ -65,7 +65,7 @@ def test_perplexity_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch
     job = prepare(config(), model_path=MODEL, rows_path=ROWS, dataset_sha256=None, reporter=Silent())
     losses = []
     for size in (1, 100_000):
-        monkeypatch.setattr("worker.finetune.likelihood._tokens_at_once", lambda _, size=size: size)
+        monkeypatch.setattr("worker.finetune.likelihood._tokens_at_once", lambda *_, size=size: size)
         found = likelihood(
             job.base.model, job.held_out.examples, pad_id=1, dtype=job.base.dtype, reporter=Silent()
         )  # fmt: skip

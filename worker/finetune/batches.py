@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 
@@ -30,22 +31,27 @@ class Plan:
     seed: int
     steps_per_epoch: int
     total_steps: int
+    grouped: bool = True  # rows of like length together
 
     def step(self, number: int) -> list[list[int]]:
         """The batches, as indices of rows, of optimizer step `number` (0-based)."""
         epoch, at = divmod(number, self.steps_per_epoch)
-        batches = epoch_batches(self.lengths, self.batch_size, self.seed, epoch)
-        return batches[at * self.accumulation : (at + 1) * self.accumulation]
+        return self._batches(epoch)[at * self.accumulation : (at + 1) * self.accumulation]
 
     def largest(self) -> list[int]:
         """The batch with most tokens, padding included, of the whole training (of its first epochs, of very many)."""
         epochs = min(MOST_EPOCHS, math.ceil(self.total_steps / self.steps_per_epoch))
-        batches = (epoch_batches(self.lengths, self.batch_size, self.seed, epoch) for epoch in range(epochs))
+        batches = (
+            epoch_batches(self.lengths, self.batch_size, self.seed, epoch, self.grouped) for epoch in range(epochs)
+        )
         return max(itertools.chain(*batches), key=lambda batch: len(batch) * max(self.lengths[row] for row in batch))
 
     def epoch(self, steps: int) -> float:
         """Passes over the rows after so many steps."""
         return steps / self.steps_per_epoch
+
+    def _batches(self, epoch: int) -> list[list[int]]:
+        return epoch_batches(self.lengths, self.batch_size, self.seed, epoch, self.grouped)
 
 
 def split(batch: Sequence[int], divisor: int) -> list[Sequence[int]]:
@@ -65,20 +71,23 @@ def make_plan(lengths: Sequence[int], training: TrainingConfig) -> Plan:
         training.seed,
         per_epoch,
         total,
+        training.train_sampling_strategy == "group_by_length",
     )
 
 
 @lru_cache(maxsize=2)
-def epoch_batches(lengths: tuple[int, ...], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Shuffle, sort each stretch by length, cut into batches, shuffle those; the largest is the very first of all,
-    so that what does not fit fails at once."""
+def epoch_batches(
+    lengths: tuple[int, ...], batch_size: int, seed: int, epoch: int, grouped: bool = True
+) -> list[list[int]]:
+    """Shuffle, where `grouped` sort each stretch by length, cut into batches, shuffle those; the largest is the very
+    first of all, so that what does not fit fails at once."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(lengths), generator=generator).tolist()
-    stretch = STRETCH * batch_size
-    by_length: list[int] = []
+    stretch = STRETCH * batch_size if grouped else 1
+    rows: list[int] = []
     for start in range(0, len(order), stretch):
-        by_length += sorted(order[start : start + stretch], key=lambda i: -lengths[i])
-    batches = [by_length[i : i + batch_size] for i in range(0, len(by_length), batch_size)]
+        rows += sorted(order[start : start + stretch], key=lambda i: -lengths[i])
+    batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
     shuffled: list[int] = torch.randperm(len(batches), generator=generator).tolist()
     if epoch == 0:
         largest = max(shuffled, key=lambda i: len(batches[i]) * max(lengths[row] for row in batches[i]))
@@ -88,22 +97,62 @@ def epoch_batches(lengths: tuple[int, ...], batch_size: int, seed: int, epoch: i
 
 
 @dataclass(frozen=True)
+class Scored:
+    """The tokens that the loss of a batch counts, each at the same place in three tensors of one dimension."""
+
+    at: torch.Tensor  # of the token that predicts it, counted through all lines
+    ids: torch.Tensor
+    rows: torch.Tensor  # of the batch, the row that it is in
+
+    def to(self, device: torch.device) -> "Scored":
+        return Scored(*(_moved(t, device) for t in (self.at, self.ids, self.rows)))
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Tensors of shape (rows, length); `labels` are IGNORED where the loss does not count."""
+    """Tensors of shape (lines, length); `labels` are IGNORED where the loss does not count. A line is a row, or has
+    all rows of the batch, one after another, which begin at `starts` (and the last of these is where it ends)."""
 
     input_ids: torch.Tensor
     labels: torch.Tensor
     attention_mask: torch.Tensor | None
     position_ids: torch.Tensor | None = None
+    starts: torch.Tensor | None = None
+    longest: int = 0  # row of a line
+    found: Scored | None = None
 
     def to(self, device: torch.device) -> "Batch":
-        moved = [t if t is None else t.to(device) for t in (self.attention_mask, self.position_ids)]
-        return Batch(self.input_ids.to(device), self.labels.to(device), *moved)
+        """What is counted is looked up before the labels leave the CPU: a look at a GPU waits for all its work."""
+        ids, labels = _moved(self.input_ids, device), _moved(self.labels, device)
+        mask, positions, starts = (
+            t if t is None else _moved(t, device) for t in (self.attention_mask, self.position_ids, self.starts)
+        )
+        return Batch(ids, labels, mask, positions, starts, self.longest, self.scored().to(device))
 
-    def inputs(self) -> dict[str, torch.Tensor]:
+    def inputs(self) -> dict[str, Any]:
         """What the model's forward takes."""
         named = {"attention_mask": self.attention_mask, "position_ids": self.position_ids}
-        return {"input_ids": self.input_ids} | {name: t for name, t in named.items() if t is not None}
+        given: dict[str, Any] = {"input_ids": self.input_ids}
+        given |= {name: t for name, t in named.items() if t is not None}
+        if self.starts is not None:
+            given |= {"cu_seq_lens_q": self.starts, "cu_seq_lens_k": self.starts}
+            given |= {"max_length_q": self.longest, "max_length_k": self.longest}
+        return given
+
+    def scored(self) -> Scored:
+        if self.found is not None:
+            return self.found
+        lines, at = (self.labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
+        ids = self.labels[lines, at + 1]
+        rows = lines if self.starts is None else torch.bucketize(at, self.starts[1:], right=True)
+        return Scored(lines * self.labels.shape[1] + at, ids, rows)
+
+
+def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """To a GPU from pinned memory: any other copy waits until the GPU has done all that it was given before."""
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def scored_tokens(examples: Sequence[Example]) -> int:
@@ -132,11 +181,13 @@ def pad(examples: Sequence[Example], pad_id: int) -> Batch:
 
 
 def pack(examples: Sequence[Example]) -> Batch:
-    """All rows in one line. Positions restart with each, which tells the attention where one ends; the first token
-    of a row is predicted from the one before it, and so never counts."""
+    """All rows in one line. Positions restart with each; the first token of a row is predicted from the one before it,
+    and so never counts."""
     labels = [_labels(example) for example in examples]
     for piece in labels:
         piece[0] = IGNORED
+    lengths = list(map(len, examples))
     ids = torch.cat([torch.tensor(example.ids, dtype=torch.long) for example in examples])
-    positions = torch.cat([torch.arange(len(example)) for example in examples])
-    return Batch(ids.unsqueeze(0), torch.cat(labels).unsqueeze(0), None, positions.unsqueeze(0))
+    positions = torch.cat([torch.arange(length) for length in lengths])
+    starts = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32)
+    return Batch(ids.unsqueeze(0), torch.cat(labels).unsqueeze(0), None, positions.unsqueeze(0), starts, max(lengths))

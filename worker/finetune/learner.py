@@ -14,6 +14,7 @@ from worker.finetune.device import autocast
 from worker.finetune.errors import Stopped
 from worker.finetune.likelihood import token_nll
 from worker.finetune.optimizer import make_optimizer, make_scheduler
+from worker.finetune.paths import PLAIN, Paths
 from worker.finetune.randomness import random_state, restore_random_state
 from worker.finetune.reporter import Reporter, check_stop
 
@@ -34,8 +35,10 @@ class Step:
 class Learner:
     """A model with its optimizer, schedule and random state: what a checkpoint has to hold."""
 
-    def __init__(self, model: Any, training: TrainingConfig, dtype: torch.dtype, total_steps: int) -> None:
-        self.model, self.training, self.dtype = model, training, dtype
+    def __init__(
+        self, model: Any, training: TrainingConfig, dtype: torch.dtype, total_steps: int, paths: Paths = PLAIN
+    ) -> None:
+        self.model, self.training, self.dtype, self.paths = model, training, dtype, paths
         self.device: torch.device = model.device
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(self.parameters, training)
@@ -84,7 +87,7 @@ class Learner:
         for batch in batches:
             check_stop(reporter)
             with autocast(self.device, self.dtype):
-                nll, _ = token_nll(self.model, batch.to(self.device))
+                nll, _ = token_nll(self.model, batch.to(self.device), self.paths)
             summed = nll.sum()
             self.scaler.scale(summed / tokens).backward()  # type: ignore[no-untyped-call]
             total += summed.detach()

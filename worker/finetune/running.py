@@ -17,6 +17,7 @@ from worker.finetune.evaluation import Measurement, finite, perplexity
 from worker.finetune.learner import Learner
 from worker.finetune.likelihood import likelihood
 from worker.finetune.memory import MemoryUse, measured
+from worker.finetune.paths import Paths
 from worker.finetune.preparing import Prepared
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example
@@ -67,6 +68,14 @@ def train_adapter(
 
     Where it diverges, the adapter of its last checkpoint becomes an artifact, and the error says so.
     """
+    paths = packing.choose(
+        job.base.model,
+        job.train,
+        longest=max(map(len, job.train)),
+        pad_id=job.decoding.pad_id,
+        dtype=job.base.dtype,
+        training=job.config.training,
+    )
     model = _adapted(job)
     folder = output_dir / "checkpoints"
     state = _checkpoint(folder, job, reporter) if resume else None
@@ -74,7 +83,7 @@ def train_adapter(
         checkpoint.discard(folder)
     points = Told(Curves(output_dir / "metrics.jsonl", keep=state["points"] if state else 0), reporter)
     with measured(model.device) as memory:
-        run = _training(job, model, folder, points, memory, clock, reporter, batch_divisor)
+        run = _training(job, model, paths, folder, points, memory, clock, reporter, batch_divisor)
         if state is not None:
             run.restore(state)
             reporter.log(f"Continuing after step {run.done.step} of {run.plan.total_steps}")
@@ -89,8 +98,6 @@ def train_adapter(
 
 def _adapted(job: Prepared) -> Any:
     model = attach(job.base.model, job.config)
-    if job.config.training.packing is True:
-        packing.check_exact(model, job.train, job.decoding.pad_id, job.base.dtype)
     if job.recompute:
         recomputation.switch_on(model)
     return model
@@ -99,6 +106,7 @@ def _adapted(job: Prepared) -> Any:
 def _training(
     job: Prepared,
     model: Any,
+    paths: Paths,
     folder: Path,
     points: Points,
     memory: MemoryUse,
@@ -109,7 +117,7 @@ def _training(
     training = job.config.training
     plan = make_plan([len(example) for example in job.train], training)
     return Training(
-        learner=Learner(model, training, job.base.dtype, plan.total_steps),
+        learner=Learner(model, training, job.base.dtype, plan.total_steps, paths),
         examples=job.train,
         plan=plan,
         config=training,
@@ -121,7 +129,6 @@ def _training(
         points=points,
         evaluate=lambda current: _evaluate(current, job, clock),
         divisor=batch_divisor,
-        packed=training.packing is True,
     )
 
 
@@ -163,4 +170,6 @@ def _evaluate(run: Training, job: Prepared, clock: Clock) -> float | None:
 
 def _loss(run: Training, job: Prepared, examples: list[Example]) -> float:
     model, dtype = run.learner.model, job.base.dtype
-    return likelihood(model, examples, pad_id=job.decoding.pad_id, dtype=dtype, reporter=run.reporter).loss
+    return likelihood(
+        model, examples, pad_id=job.decoding.pad_id, dtype=dtype, reporter=run.reporter, paths=run.learner.paths
+    ).loss

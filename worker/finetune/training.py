@@ -14,10 +14,11 @@ from typing import Any, Protocol
 from app.config_sections import TrainingConfig
 from worker.finetune import checkpoint
 from worker.finetune.adapter import Tensors, adapter_state, restore_adapter
-from worker.finetune.batches import Batch, Plan, pack, pad, split
+from worker.finetune.batches import Batch, Plan, split
 from worker.finetune.errors import Diverged, FinetuneError, Stopped, explained
 from worker.finetune.evaluation import finite
 from worker.finetune.learner import Learner, Step
+from worker.finetune.likelihood import join
 from worker.finetune.memory import MemoryUse, used_bytes
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example
@@ -67,7 +68,6 @@ class Training:
     points: Points
     evaluate: Callable[["Training"], float | None]
     divisor: int = 1  # of each batch: smaller ones, and as many more of them in a step
-    packed: bool = False  # rows of a batch in one line; else padded
     done: Done = field(default_factory=Done)
     best: Tensors | None = None
     saved: tuple[int, int] | None = None  # step and evaluation of the last checkpoint
@@ -185,7 +185,7 @@ def _end_at(run: Training, seen: Step) -> None:
 
 
 def _join(examples: Sequence[Example], run: Training) -> Batch:
-    return pack(examples) if run.packed else pad(examples, run.pad_id)
+    return join(examples, run.pad_id, run.learner.paths)
 
 
 def _report(run: Training, seen: Step, tokens_per_second: float) -> None:

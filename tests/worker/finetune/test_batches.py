@@ -9,9 +9,7 @@ import pytest
 import torch
 
 from app.config_sections import QuantizationConfig
-from worker.finetune import packing
 from worker.finetune.batches import IGNORED, epoch_batches, make_plan, pack, pad, scored_tokens
-from worker.finetune.errors import FinetuneError
 from worker.finetune.likelihood import token_nll
 from worker.finetune.model import load_base
 from worker.finetune.tokens import Example
@@ -76,33 +74,6 @@ def test_packed_rows_have_the_loss_of_padded_ones(llama: Path) -> None:
         leaking, _ = token_nll(net, type(joined)(joined.input_ids, joined.labels, None))
     assert torch.allclose(padded, packed, atol=1e-5)
     assert not torch.allclose(padded, leaking, atol=1e-3)
-
-
-def test_packing_is_refused_where_rows_would_read_each_other(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [example(20), example(9, start=50), example(33, start=100)]
-    net = model(llama)
-    packing.check_exact(net, rows, EOS, torch.float32)
-
-    def without_positions(examples: Any) -> Any:
-        joined = pack(examples)
-        return type(joined)(joined.input_ids, joined.labels, None)
-
-    monkeypatch.setattr(packing, "pack", without_positions)
-    with pytest.raises(FinetuneError, match="Packing"):
-        packing.check_exact(net, rows, EOS, torch.float32)
-
-
-SIZES: dict[str, dict[str, Any]] = {
-    "gpt2": {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256},
-    "gpt_neox": {"head_dim": "default"},
-    "qwen2": {"head_dim": "default"},
-    "gemma": {},
-}
-
-
-@pytest.mark.parametrize("kind", SIZES)
-def test_packing_is_exact_in_other_architectures(kind: str, make_model: Callable[..., Path]) -> None:
-    packing.check_exact(model(make_model(kind, **SIZES[kind])), [example(20), example(9, start=50)], EOS, torch.float32)
 
 
 def test_the_largest_batch_comes_first_so_that_memory_fails_early() -> None:

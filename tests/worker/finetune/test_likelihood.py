@@ -33,7 +33,7 @@ def examples(llama: Path, rows: Path) -> list[Example]:
 
 
 def score(base: Base, examples: list[Example], at_once: int, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(module, "_tokens_at_once", lambda _: at_once)
+    monkeypatch.setattr(module, "_tokens_at_once", lambda *_: at_once)
     return likelihood(base.model, examples, pad_id=1, dtype=torch.float32, reporter=Silent())
 
 
@@ -88,11 +88,11 @@ def test_a_batch_that_does_not_fit_is_halved(
     expected = score(base, examples, 400, monkeypatch)
     real, sizes = module._score, []
 
-    def small_memory(model: Any, batch: Any, dtype: torch.dtype) -> Any:
+    def small_memory(model: Any, batch: Any, *more: Any) -> Any:
         sizes.append(batch.input_ids.shape[0])
         if sizes[-1] > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(model, batch, dtype)
+        return real(model, batch, *more)
 
     monkeypatch.setattr(module, "_score", small_memory)
     found = score(base, examples, 2000, monkeypatch)

@@ -237,7 +237,7 @@ def test_every_batch_of_an_evaluation_and_every_new_token_is_a_sign_of_life(
         return score(*args)
 
     monkeypatch.setattr(likelihood, "_score", scored)
-    monkeypatch.setattr(likelihood, "_tokens_at_once", lambda _: 100)
+    monkeypatch.setattr(likelihood, "_tokens_at_once", lambda *_: 100)
     start("one", Alive())
     assert longest == 1
     assert said > 8 * 2 + 2 * 8  # passes of training, and tokens of the base's and the tuned model's answers
