@@ -1,6 +1,7 @@
 """Everything that a run needs before it computes: checked settings, rows as tokens, the loaded base, the keys."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from worker.finetune.generation import Decoding
 from worker.finetune.model import Base, check_context, load_base, load_config
 from worker.finetune.pulse import pulse
 from worker.finetune.reporter import Reporter, check_stop
+from worker.finetune.row_tokens import Reader
 from worker.finetune.selection import Numbered, Selection, select
 from worker.finetune.tokenizer import load_tokenizer, stop_ids
-from worker.finetune.tokens import Example, encode
+from worker.finetune.tokens import Example
 from worker.finetune.turns import Template, make_template
 
 # A share of rows that lose text from which on the run says so beside its results, not only in its log.
@@ -53,7 +55,13 @@ class Prepared:
 
 
 def prepare(
-    config: RunConfig, *, model_path: Path, rows_path: Path, dataset_sha256: str | None, reporter: Reporter
+    config: RunConfig,
+    *,
+    model_path: Path,
+    rows_path: Path,
+    dataset_sha256: str | None,
+    cache_dir: Path | None = None,
+    reporter: Reporter,
 ) -> Prepared:
     """What can be wrong is found in the order of its cost: settings, then rows, then the model's weights."""
     model_config = load_config(model_path)
@@ -62,20 +70,20 @@ def prepare(
     stops = stop_ids(model_path, tokenizer)
     template = make_template(config.data.prompt_template, tokenizer, stops)
     selection = select(rows_path, config.data, config.evaluation, reporter)
-    train, validation, rows = _tokens(config, selection, template, tokenizer, reporter)
+    dataset = dataset_sha256 or keys.file_hash(rows_path)
+    reader = Reader(tokenizer, keys.tokenizer_hash(tokenizer), dataset, cache_dir, reporter)
+    train, validation, rows = _tokens(config, selection, template, reader)
     _check_vocabulary([*train, *validation, *rows.examples], model_config.vocab_size)
     plain = None
     if template.kind == "chat":
-        plain_template = make_template("plain", tokenizer, stops)
-        plain = _held_out(config, selection.held_out, plain_template, tokenizer, reporter)
-    with pulse(reporter):
-        base = _load(config, model_path, stops, reporter)
-        hashes = {
-            "dataset": dataset_sha256 or keys.file_hash(rows_path),
-            "tokenizer": keys.tokenizer_hash(tokenizer),
-            "template": template.identity,
-            "weights": keys.weights_hash(model_path),
-        }
+        plain = _held_out(config, selection.held_out, make_template("plain", tokenizer, stops), reader)
+    base, weights = _load(config, model_path, stops, reporter)
+    hashes = {
+        "dataset": dataset,
+        "tokenizer": reader.tokenizer_hash,
+        "template": template.identity,
+        "weights": weights,
+    }
     made = keys.make_keys(config, held_out=[number for number, _ in selection.held_out], base=base, **hashes)
     # Padding is masked by position, so any id will do; a tokenizer's own may lie beyond the model's embeddings.
     decoding = Decoding(config.evaluation.max_new_tokens, stops, template.end_id, base.dtype)
@@ -88,20 +96,18 @@ def prepare(
 
 
 def _tokens(
-    config: RunConfig, selection: Selection, template: Template, tokenizer: Any, reporter: Reporter
+    config: RunConfig, selection: Selection, template: Template, reader: Reader
 ) -> tuple[list[Example], list[Example], HeldOut]:
     def examples(rows: Sequence[Numbered]) -> list[Example]:
-        return [item.fit(config.data.max_length) for item in encode(rows, template, tokenizer, reporter)]
+        return [item.fit(config.data.max_length) for item in reader.read(rows, template)]
 
-    rows = _held_out(config, selection.held_out, template, tokenizer, reporter)
+    rows = _held_out(config, selection.held_out, template, reader)
     return examples(selection.train), examples(selection.validation), rows
 
 
-def _held_out(
-    config: RunConfig, rows: Sequence[Numbered], template: Template, tokenizer: Any, reporter: Reporter
-) -> HeldOut:
+def _held_out(config: RunConfig, rows: Sequence[Numbered], template: Template, reader: Reader) -> HeldOut:
     return held_out(
-        list(encode(rows, template, tokenizer, reporter)),
+        list(reader.read(rows, template)),
         [row for _, row in rows],
         max_length=config.data.max_length,
         max_new_tokens=config.evaluation.max_new_tokens,
@@ -119,11 +125,15 @@ def _check_vocabulary(examples: Sequence[Example], size: int) -> None:
         )
 
 
-def _load(config: RunConfig, model_path: Path, stops: tuple[int, ...], reporter: Reporter) -> Base:
+def _load(config: RunConfig, path: Path, stops: tuple[int, ...], reporter: Reporter) -> tuple[Base, str]:
+    """The base, and the hash of its weights: hashing holds no lock of Python's, so it goes on while they load."""
     check_stop(reporter)
     device = pick_device()
     dtype = compute_dtype(config.quantization.compute_dtype, device)
-    base = load_base(model_path, config.quantization, dtype=dtype, device=device, stop_ids=stops)
+    with pulse(reporter), ThreadPoolExecutor(1) as aside:
+        weights = aside.submit(keys.weights_hash, path)
+        base = load_base(path, config.quantization, dtype=dtype, device=device, stop_ids=stops)
+        found = weights.result()
     check_stop(reporter)
     if base.wrong_modules:
         count = len(base.wrong_modules)
@@ -131,7 +141,7 @@ def _load(config: RunConfig, model_path: Path, stops: tuple[int, ...], reporter:
             f"{count} layers are kept unquantised, because bitsandbytes returns wrong weights for them on this "
             f"machine (their width is no multiple of the block size): {_shown(base.wrong_modules)}"
         )
-    return base
+    return base, found
 
 
 def _shown(names: Sequence[str], most: int = 5) -> str:

@@ -50,6 +50,9 @@ class Encoded:
 
     def fit(self, max_length: int) -> Example:
         """Shorten the prompt from the left of the user's text, to no less than half; then cut the answer's end."""
+        if len(self.prompt) + len(self.answer) <= max_length:
+            counted = self.counted + b"\1" * len(self.answer)
+            return Example(self.row, self.prompt + self.answer, counted, len(self.prompt))
         room = max(max_length - len(self.answer), max_length // 2)
         kept = _kept(self.free, room)
         answer = self.answer[: max(0, max_length - len(kept))]
@@ -96,43 +99,53 @@ def encode(rows: Sequence[Numbered], template: Template, tokenizer: Any, reporte
         check_stop(reporter)
         chunk = rows[start : start + CHUNK]
         turns = [template.turns(row) for _, row in chunk]
-        contexts = _tokenise(tokenizer, [t.context for row_turns in turns for t in row_turns])
-        answers = _tokenise(tokenizer, [t.answer.strip() for row_turns in turns for t in row_turns])
+        contexts = _with_offsets(tokenizer, [t.context for row_turns in turns for t in row_turns])
+        answers = iter(_tokenise(tokenizer, [t.answer.strip() for row_turns in turns for t in row_turns])["input_ids"])
         for (number, _), row_turns in zip(chunk, turns, strict=True):
-            parts = [(turn, next(contexts), next(answers)[0]) for turn in row_turns]
+            parts = [(turn, next(contexts), next(answers)) for turn in row_turns]
             yield _join(number, parts, tokenizer.bos_token_id, template.end_id)
 
 
 Tokens = tuple[list[int], list[tuple[int, int]]]  # ids, and the characters that each stands for
 
 
-def _tokenise(tokenizer: Any, texts: list[str]) -> Iterator[Tokens]:
-    found = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast)
+def _with_offsets(tokenizer: Any, texts: list[str]) -> Iterator[Tokens]:
+    found = _tokenise(tokenizer, texts, return_offsets_mapping=tokenizer.is_fast)
     offsets = found.get("offset_mapping") or [[(0, 0)] * len(ids) for ids in found["input_ids"]]
-    return iter(list(zip(found["input_ids"], offsets, strict=True)))
+    return zip(found["input_ids"], offsets, strict=True)
+
+
+def _tokenise(tokenizer: Any, texts: list[str], **options: bool) -> Any:
+    """Ids of each text; what a tokenizer tells besides takes longer to put together than the ids to find."""
+    unused = {"return_attention_mask": False, "return_token_type_ids": False, "verbose": False}
+    return tokenizer(texts, add_special_tokens=False, **unused, **options)
 
 
 def _join(row: int, parts: Sequence[tuple[Turn, Tokens, list[int]]], bos: int | None, end: int) -> Encoded:
     prompt: list[int] = []
-    free: list[int] = []
-    counted: list[int] = []
+    free, counted = bytearray(), bytearray()
     if bos is not None and (not parts[0][1][0] or parts[0][1][0][0] != bos):
-        prompt, free, counted = [bos], [0], [0]
+        prompt, free, counted = [bos], bytearray(1), bytearray(1)
     answer: list[int] = []
     for turn, (ids, offsets), reply in parts:
         # What the last round left is an answer that belongs to the prompt of this one: it counts, and it may go.
         prompt += answer
-        free += [1] * len(answer)
-        counted += [1] * len(answer)
+        free += b"\1" * len(answer)
+        counted += b"\1" * len(answer)
         prompt += ids
         free += _free(turn, offsets)
-        counted += [0] * len(ids)
+        counted += bytes(len(ids))
         answer = [*reply, end]
     return Encoded(row, array("i", prompt), bytes(free), bytes(counted), array("i", answer))
 
 
-def _free(turn: Turn, offsets: Sequence[tuple[int, int]]) -> list[int]:
+def _free(turn: Turn, offsets: Sequence[tuple[int, int]]) -> bytearray:
     """1 for each token that lies in the user's text; where a template changed the text, for each but the first."""
     if not turn.spans:
-        return [int(at > 0) for at in range(len(offsets))]
-    return [int(any(start < b and end > a for a, b in turn.spans)) for start, end in offsets]
+        return bytearray(1) + b"\1" * (len(offsets) - 1) if offsets else bytearray()
+    free = bytearray(len(offsets))
+    for first, last in turn.spans:
+        for at, (start, end) in enumerate(offsets):
+            if start < last and end > first:
+                free[at] = 1
+    return free
