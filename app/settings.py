@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         return self.data_dir / "baselines"
 
     @property
+    def token_cache_dir(self) -> Path:
+        """Rows as tokens, kept for the next run; may go at any time."""
+        return self.data_dir / "cache" / "tokens"
+
+    @property
     def backups_dir(self) -> Path:
         """What `tuneboard backup` and migrations put aside."""
         return self.data_dir / "backups"

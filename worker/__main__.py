@@ -65,6 +65,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--dataset-sha256", help="content hash of the data set; default: that of the file")
     parser.add_argument("--dataset-name", help="what people call it, for the model card")
     parser.add_argument("--baselines-dir", type=Path, help="where base measurements are kept; default: output folder")
+    parser.add_argument("--cache-dir", type=Path, help="where tokens of rows are kept for the next run")
     parser.add_argument("--report-fd", type=int, help="write events there as JSON lines; default: print")
     parser.add_argument("--lock", type=Path, help="hold an exclusive lock on this file")
     parser.add_argument("--parent-pid", type=int, help="end when the parent ends")
@@ -112,6 +113,7 @@ def _run(
             rows_path=options.dataset,
             output_dir=options.output_dir,
             baselines_dir=options.baselines_dir,
+            cache_dir=options.cache_dir,
             model_commit=options.model_commit,
             dataset_sha256=options.dataset_sha256,
             dataset_name=options.dataset_name,

@@ -31,6 +31,7 @@ class Job:
     dataset_name: str
     downloads_dir: Path
     baselines_dir: Path
+    cache_dir: Path
     resume: bool
     batch_divisor: int
 
@@ -56,6 +57,7 @@ def load(session: Session, settings: Settings, run: Run) -> Job:
         dataset_name=dataset.name,
         downloads_dir=settings.downloads_dir,
         baselines_dir=settings.baselines_dir,
+        cache_dir=settings.token_cache_dir,
         resume=not run.fresh_start,
         batch_divisor=run.batch_divisor,
     )
@@ -84,7 +86,7 @@ def training_command(job: Job, model: Path, commit: str | None) -> list[str]:
     command: list[str | Path] = [*TRAINING, job.run_dir / CONFIG_FILE, "--output-dir", job.run_dir]
     command += ["--dataset", job.rows, "--dataset-sha256", job.dataset_sha256, "--model", model]
     command += [f"--dataset-name={job.dataset_name}"]  # which may begin with a dash
-    command += ["--baselines-dir", job.baselines_dir, "--lock", job.run_dir / "lock"]
+    command += ["--baselines-dir", job.baselines_dir, "--cache-dir", job.cache_dir, "--lock", job.run_dir / "lock"]
     command += ["--model-commit", commit] if commit else []
     command += ["--resume"] if job.resume else []
     command += ["--batch-divisor", str(job.batch_divisor)] if job.batch_divisor > 1 else []

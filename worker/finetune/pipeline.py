@@ -35,6 +35,7 @@ def finetune(
     output_dir: Path,
     reporter: Reporter,
     baselines_dir: Path | None = None,
+    cache_dir: Path | None = None,
     model_commit: str | None = None,
     dataset_sha256: str | None = None,
     dataset_name: str | None = None,
@@ -45,11 +46,18 @@ def finetune(
 
     Raises FinetuneError for what a person can mend, and Stopped when the reporter asked to stop. With `resume` the
     training goes on from its last whole checkpoint, to the same result. A `batch_divisor` cuts each batch into that
-    many smaller ones: the same rows in each step, in less memory.
+    many smaller ones: the same rows in each step, in less memory. In `cache_dir` rows are kept as tokens.
     """
     clock = Clock()
     reporter.stage("preparing")
-    job = prepare(config, model_path=model_path, rows_path=rows_path, dataset_sha256=dataset_sha256, reporter=reporter)
+    job = prepare(
+        config,
+        model_path=model_path,
+        rows_path=rows_path,
+        dataset_sha256=dataset_sha256,
+        cache_dir=cache_dir,
+        reporter=reporter,
+    )
     used = environment(job, model_commit, batch_divisor)
     reporter.environment(used)
     reporter.stage("baseline")
