@@ -9,6 +9,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from app.run_config import RunConfig
+from worker.finetune import fused_lora
 from worker.finetune.errors import FinetuneError
 
 Tensors = dict[str, torch.Tensor]
@@ -36,7 +37,10 @@ def attach(model: Any, config: RunConfig) -> Any:
     names = linear_names(model)
     check_targets(names, config.lora.target_modules)
     torch.manual_seed(config.training.seed)
-    return wrap(model, lora_config(config))
+    worn = wrap(model, lora_config(config))
+    if config.lora.fused:
+        fused_lora.fuse(worn)
+    return worn
 
 
 def wrap(model: Any, peft_config: LoraConfig) -> Any:
