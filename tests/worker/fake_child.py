@@ -243,7 +243,7 @@ def lock(path: Path) -> IO[str]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path)
-    for name in ("--output-dir", "--dataset", "--model", "--lock", "--baselines-dir"):
+    for name in ("--output-dir", "--dataset", "--model", "--lock", "--baselines-dir", "--cache-dir"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--model-commit")
     parser.add_argument("--dataset-sha256")
