@@ -20,7 +20,7 @@ from worker.finetune.turns import Template, make_template
 
 EOS = 1
 ROWS: list[Numbered] = [
-    (7, Row("What is item 7?", "Some text.", "Item 7 follows item 6.")),
+    (7, Row("What is item 7? " * 12, "Some text.", "Item 7 follows item 6.")),
     (3, Row("", "", "An answer to nothing.")),
     (
         11,
@@ -80,7 +80,7 @@ def test_rows_are_tokenised_once_and_come_back_the_same(
     assert list(reader.read(ROWS, template)) == first
     assert encodings == [len(ROWS)]
     assert [item.row for item in first] == [7, 3, 11]
-    assert [item.fit(60) for item in reader.read(ROWS, template)] == [item.fit(60) for item in first]
+    assert [item.fit(100) for item in reader.read(ROWS, template)] == [item.fit(100) for item in first]
 
 
 def test_without_a_folder_nothing_is_kept(reader: Reader, chat: Template, encodings: list[int]) -> None:
