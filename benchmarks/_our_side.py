@@ -52,6 +52,14 @@ def _prepared(config: Json, model: str, dataset: str) -> Prepared:
     )  # fmt: skip
 
 
+def prepared(*, config: Json, model: str, dataset: str) -> Json:
+    """Seconds from a stored file to rows as tokens and a loaded, checked base."""
+    found: Json = {}
+    with timed(found):
+        job = _prepared(config, model, dataset)
+    return {**found, "rows": len(job.train)}
+
+
 def train(*, config: Json, model: str, dataset: str) -> Json:
     """Seconds of the whole stage: the adapter's making, all checks of fast paths, rehearsal, steps, checkpoint."""
     job = _prepared(config, model, dataset)
@@ -89,4 +97,4 @@ def evaluate() -> Json:
 
 
 if __name__ == "__main__":
-    answer({"rows": rows, "train": train, "perplexity": perplexity, "evaluate": evaluate})
+    answer({"rows": rows, "prepared": prepared, "train": train, "perplexity": perplexity, "evaluate": evaluate})

@@ -1,6 +1,6 @@
 """The same run and the same study, here and the plain way with transformers, peft and bitsandbytes: time and numbers.
 
-    python -m benchmarks.speed [--only training evaluation] [--threads 1 2] [--rounds 3]
+    python -m benchmarks.speed [--only training evaluation study growth] [--threads 1 2] [--rounds 3]
 
 Sides take turns; figures are medians, and ratios are what to read on a machine that is not idle (there the columns of
 CPU seconds hold). `--tiny` runs the same code at a size that says nothing, to see that it works.
@@ -14,10 +14,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _cases, _turns
+from benchmarks import _cases, _growing, _studying, _turns
+from benchmarks._studying import Studied
 from benchmarks._turns import OURS, PLAIN, Turns
 
-PARTS = ("training", "evaluation")
+PARTS = ("training", "evaluation", "study", "growth")
+
+
+SIDES = ("here", "plain")
+TRAINED = ("trained on", "s", "ms a row", "measured on", "s", "ms a row")
+KEPT = ("points", "written a second", "bytes each", "10 histories, ms", "page of a run, ms", "leaderboard, ms")
 
 
 def table(title: str, *columns: str) -> Table:
@@ -59,6 +65,47 @@ def evaluation(taken: Sequence[Turns]) -> Table:
     return made
 
 
+def study(ours: Studied, plain: Studied, threads: int) -> Table:
+    made = table(f"The reference study, {len(ours.runs)} runs, {threads} threads", "seconds", "Tuneboard", "scripts")
+    told = [
+        ("launch to everything finished", ours.seconds, plain.seconds),
+        ("CPU", ours.cpu_seconds, plain.cpu_seconds),
+    ]
+    for label, mine, other in told:
+        made.add_row(label, f"{mine:.1f}", f"{other:.1f}")
+        made.add_row(f"{label}: times", "1.00", f"{other / mine:.2f}")
+    for part in dict.fromkeys([*plain.parts, *ours.parts]):
+        made.add_row(
+            f"of it {part}", *(f"{side.parts[part]:.1f}" if part in side.parts else "" for side in (ours, plain))
+        )
+    return made
+
+
+def results(ours: Studied, plain: Studied) -> Table:
+    """What both sides measured of each run."""
+    made = table("Its results", "run", *(f"{name} {short}" for name in ("perplexity", "ROUGE-L") for short in SIDES))
+    for name, mine in ours.runs.items():
+        both = mine, plain.runs[name]
+        made.add_row(name, *(f"{seen[metric]:.3f}" for metric in ("perplexity", "rouge_l") for seen in both))
+    return made
+
+
+def growth(threads: int, show: Any, *, tiny: bool) -> None:
+    factors, studies = (_growing.FACTORS[:1], (1,)) if tiny else (_growing.FACTORS, _growing.STUDIES)
+    points = _growing.POINTS[:1] if tiny else _growing.POINTS
+    ms = "ms a 1,000 rows"
+    for title, columns, found in (
+        ("Rows", ("rows", "imported, s", ms, "prepared, s", ms), _growing.rows(factors, threads)),
+        ("Rows of a run", TRAINED, _growing.trained(factors, threads)),
+        ("Runs of a study", ("runs", "to the report, s", "a run, s", "report, ms"), _growing.studies(studies, threads)),
+        ("Metric points", KEPT, _growing.points(points)),
+    ):
+        made = table(title, *columns)
+        for cells in found:
+            made.add_row(*cells)
+        show(made)
+
+
 def turns(options: argparse.Namespace, show: Any) -> None:
     cases = [_cases.sample(4, 6, 8)] if options.tiny else [_cases.sample(), _cases.stories()]
     taken = [
@@ -87,6 +134,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     if {"training", "evaluation"} & set(options.only):
         turns(options, show)
+    most = max(options.threads)
+    if "study" in options.only:
+        ours, plain = _studying.study(most, tiny=options.tiny)
+        show(study(ours, plain, most))
+        show(results(ours, plain))
+    if "growth" in options.only:
+        growth(most, show, tiny=options.tiny)
 
 
 if __name__ == "__main__":
