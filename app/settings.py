@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     silence_seconds: float = Field(
         1800.0, gt=0, description="After this silence a training process counts as hung, in seconds."
     )
+    spare: bool = Field(
+        True, description="Keep a process that has loaded the training's libraries, so that runs begin seconds earlier."
+    )
     max_upload: int = Field(2_000_000_000, ge=1, description="Largest upload, in bytes.")
 
     @field_validator("data_dir")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from app.errors import Invalid
 from app.processes import die_with, hold_lock
@@ -102,10 +102,12 @@ def _tell_of_the_unexpected(reporter: ConsoleReporter | PipeReporter) -> None:
 def _run(
     config: RunConfig, options: argparse.Namespace, reporter: ConsoleReporter | PipeReporter, stop: threading.Event
 ) -> int:
-    _prepare_environment()
+    prepare_environment()
+    count_threads = threads.watch()
     try:
         with pulse(reporter):
-            finetune = _load_libraries()
+            finetune = load_libraries()
+        set_threads(count_threads())
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         outcome = finetune(
             config,
@@ -131,7 +133,7 @@ def _run(
     return Exit.DONE
 
 
-def _load_libraries() -> Callable[..., "Outcome"]:
+def load_libraries() -> Callable[..., "Outcome"]:
     """The training, with all it imports. A library that does not fit another one fails in many ways, and none of
     them is the run's fault."""
     try:
@@ -143,17 +145,27 @@ def _load_libraries() -> Callable[..., "Outcome"]:
     return finetune
 
 
-def _prepare_environment() -> None:
-    """Before torch is imported: threads, no network, and no talk of libraries among what the run says."""
-    os.environ["OMP_NUM_THREADS"] = str(threads.choose())
+def set_threads(count: int) -> None:
+    """Whatever was imported when: bitsandbytes shares torch's pool."""
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def prepare_environment() -> None:
+    """Before torch is imported: no network, and no talk of libraries among what the run says."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     from worker import quiet
 
     quiet.hush()
 
 
-if __name__ == "__main__":
-    code = main()
+def leave(code: int) -> NoReturn:
+    """Everything is on disk; taking torch apart in good order would cost seconds."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # everything is on disk; taking torch apart in good order would cost seconds
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from celery import signals
@@ -22,7 +23,7 @@ from app.errors import Conflict
 from app.migrate import is_current, refuse_newer, revision
 from app.queue import QUEUE, celery_app
 from app.settings import Settings
-from worker import device, errands, sweeper
+from worker import device, errands, spare, sweeper
 from worker.context import Context
 from worker.storage import is_passing
 from worker.tasks import register
@@ -51,13 +52,19 @@ def main() -> int:
     try:
         _wait_for_schema(context)
         log.info("worker %s: %s", context.name, found.name)
-        with sweeper.running(context, found), errands.running(context):
+        with sweeper.running(context, found), errands.running(context), _spare_kept(context, found):
             return _work(context)
     except Conflict as refused:
         log.error("%s", refused)  # noqa: TRY400 - a sentence for whoever runs the machine
         return 1
     finally:
         context.db.dispose()
+
+
+def _spare_kept(context: Context, found: device.Device) -> AbstractContextManager[None]:
+    if not context.settings.spare:
+        return nullcontext()
+    return spare.kept(context.spares, context.settings.errands_dir / "spare.log", gpu=found.number is not None)
 
 
 def _work(context: Context) -> int:

@@ -53,11 +53,11 @@ class Child:
     def __init__(
         self, arguments: Sequence[str], *, environment: Mapping[str, str], output: Path, stdin: int = subprocess.DEVNULL
     ) -> None:
-        """`arguments` follow the interpreter; `{fd}` in one becomes the number of the pipe.
+        """`arguments` follow the interpreter; `{fd}` in one becomes the number of the pipe, `reports_to`.
 
         What the child prints goes to the file `output`: it is for whoever runs the machine, not for a page.
         """
-        self._pipe, writing = os.pipe()
+        self._pipe, self.reports_to = os.pipe()
         os.set_blocking(self._pipe, False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux: room for a second of reports, while the database keeps us waiting
             with suppress(OSError):  # a user may only have so many
@@ -67,19 +67,19 @@ class Child:
         try:
             with output.open("wb") as printed:
                 self.process = subprocess.Popen(
-                    [sys.executable, *(part.replace("{fd}", str(writing)) for part in arguments)],
+                    [sys.executable, *(part.replace("{fd}", str(self.reports_to)) for part in arguments)],
                     env=dict(environment),
                     stdin=stdin,
                     stdout=printed,
                     stderr=subprocess.STDOUT,
-                    pass_fds=(writing,),
+                    pass_fds=(self.reports_to,),
                     start_new_session=True,
                 )
         except OSError:
             os.close(self._pipe)
             raise
         finally:
-            os.close(writing)
+            os.close(self.reports_to)
 
     def events(self, wait: float) -> list[Event]:
         """What was reported since the last call, after at most `wait` seconds; empty when there is nothing."""

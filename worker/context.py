@@ -10,6 +10,7 @@ from app.db import Database
 from app.leases import Lease, lease
 from app.settings import Settings
 from worker.device_line import DeviceLine
+from worker.spare import Spares
 
 
 @dataclass
@@ -22,6 +23,8 @@ class Context:
     stopping: Event = field(default_factory=Event)
     # Runs and errands that compute on the device do so one at a time.
     device: DeviceLine = field(default_factory=DeviceLine)
+    # A training process that waits for the next run.
+    spares: Spares = field(default_factory=Spares)
     # Whether the task is at work, and on which run: the sweeper leaves both alone.
     busy: bool = False
     claim: Claim | None = None

@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from sqlalchemy.exc import OperationalError
 
@@ -11,6 +10,7 @@ from app.claims import Claim, cancel_requested
 from worker.child import Child
 from worker.context import Context
 from worker.oom_kills import oom_kills
+from worker.protocol import Progress
 from worker.recorder import Recorder
 from worker.storage import is_passing
 from worker.verdict import Stop, Verdict, judge
@@ -27,25 +27,25 @@ def follow(
     context: Context,
     claim: Claim,
     recorder: Recorder,
-    command: Sequence[str],
+    start: Callable[[], Child],
     *,
-    environment: Mapping[str, str],
-    output: Path,
     silence: float | None = None,
 ) -> Verdict:
     """Blocks until the child is gone, whatever happens; raises ClaimLost when the run became somebody else's.
 
-    To be called from the thread that lives as long as the attempt: the child dies with it. A child that says nothing
-    for `silence` seconds is killed.
+    To be called from the thread that lives as long as the attempt: a child dies with the one that starts it. A child
+    that says nothing for `silence` seconds is killed.
     """
     recorder.said, stop = None, None
     kills, quiet = oom_kills(), _Quiet()
-    child = Child(command, environment=environment, output=output)
+    child = start()
     try:
         while child.exit_code is None:
             events = child.events(POLL_SECONDS)
             for event in events:
                 recorder.take(event)
+                if isinstance(event, Progress):  # a step is done: from here on the machine can get the next one ready
+                    context.spares.wanted = True
             recorder.flush_when_due()
             stop = stop or _asked_to_stop(context, claim)
             if stop:

@@ -7,6 +7,7 @@ so a duplicate finds nothing to do and a lost one is sent again by the sweeper.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from celery import Celery
@@ -21,7 +22,7 @@ from app.processes import hold_lock
 from app.queue import WAKE
 from app.status import RunStatus
 from worker import artifacts, causes, job
-from worker.child import download_environment, training_environment
+from worker.child import Child, download_environment, training_environment
 from worker.context import Context
 from worker.follow import follow
 from worker.job import Job
@@ -78,7 +79,7 @@ def _attempt(context: Context, claim: Claim) -> None:
         with suppress(ClaimLost):
             insist(context, lambda session: causes.end(session, claim, failure, context.settings))
     finally:
-        context.claim = None
+        context.claim, context.spares.wanted = None, True
 
 
 def _train(context: Context, claim: Claim) -> RunStatus:
@@ -142,22 +143,20 @@ def _run_children(context: Context, claim: Claim, recorder: Recorder, task: Job,
     """The download, where the base model comes from the hub, then the training."""
     commit = None
     if model is None:
-        command, environment = job.download_command(task), download_environment()
-        verdict = follow(context, claim, recorder, command, environment=environment, output=task.output)
+        download = partial(Child, job.download_command(task), environment=download_environment(), output=task.output)
+        verdict = follow(context, claim, recorder, download)
         if not isinstance(verdict, Completed):
             return verdict
         assert isinstance(verdict.answer, Downloaded)
         model, commit = Path(verdict.answer.path), verdict.answer.commit
-    command = job.training_command(task, model, commit)
-    return follow(
-        context,
-        claim,
-        recorder,
-        command,
-        environment=training_environment(),
-        output=task.output,
-        silence=context.settings.silence_seconds,
-    )
+    start = partial(_training, context, job.training_command(task, model, commit), task.output)
+    return follow(context, claim, recorder, start, silence=context.settings.silence_seconds)
+
+
+def _training(context: Context, command: list[str], output: Path) -> Child:
+    """The process that waits for a run, where there is one; else a new one."""
+    spare = context.spares.take(command[len(job.TRAINING) :], output)
+    return spare or Child(command, environment=training_environment(), output=output)
 
 
 def _conclude(context: Context, claim: Claim, run_dir: Path, verdict: Verdict) -> RunStatus:

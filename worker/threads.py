@@ -1,6 +1,8 @@
 """How many threads a training computes with on CPU."""
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -8,16 +10,29 @@ import psutil
 SAMPLE_SECONDS = 0.2
 
 
-def choose() -> int:
-    """OMP_NUM_THREADS if set; else one for each core that is idle right now, at least one.
+def watch() -> Callable[[], int]:
+    """Look from now on how busy others keep the cores; what it gives tells how many threads to compute with.
 
-    Threads that share a core spin while they wait for each other: two on one core take four times as long as one.
+    OMP_NUM_THREADS if set; else one for each core that nobody else uses, at least one. Threads that share a core spin
+    while they wait for each other: two on one core take four times as long as one.
     """
-    if (given := os.environ.get("OMP_NUM_THREADS", "")).isdigit():
-        return max(1, int(given))
-    cores = min(psutil.cpu_count(logical=False) or 1, len(os.sched_getaffinity(0)), _quota())
-    idle = 1 - psutil.cpu_percent(interval=SAMPLE_SECONDS) / 100
-    return max(1, min(cores, round(idle * (os.cpu_count() or 1))))
+    began, spent = time.monotonic(), time.process_time()
+    psutil.cpu_percent()  # the next call tells of the time since this one
+
+    def choose() -> int:
+        if (given := os.environ.get("OMP_NUM_THREADS", "")).isdigit():
+            return max(1, int(given))
+        time.sleep(max(0.0, began + SAMPLE_SECONDS - time.monotonic()))
+        ours = (time.process_time() - spent) / (time.monotonic() - began)
+        cores = os.cpu_count() or 1
+        idle = cores * (1 - psutil.cpu_percent() / 100) + ours
+        return max(1, min(_allowed(), round(idle)))
+
+    return choose
+
+
+def _allowed() -> int:
+    return min(psutil.cpu_count(logical=False) or 1, len(os.sched_getaffinity(0)), _quota())
 
 
 def _quota() -> int:

@@ -53,6 +53,7 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[StartWorker]:
         "TUNEBOARD_MODEL_DIRS": settings.model_dirs,
         "TUNEBOARD_LEASE_SECONDS": str(LEASE_SECONDS),
         "TUNEBOARD_RETRY_SECONDS": "0.2",
+        "TUNEBOARD_SPARE": "false",
         "CUDA_VISIBLE_DEVICES": "",
     }
 

@@ -54,7 +54,7 @@ def main() -> int:
     die_with(options.parent_pid)
     if options.light:
         _travel_light()
-    os.environ["OMP_NUM_THREADS"] = str(threads.choose())
+    os.environ["OMP_NUM_THREADS"] = str(threads.watch()())
     quiet.hush()
     pipe = Pipe(options.report_fd)
     _tell_of_the_unexpected(pipe)

@@ -1,0 +1,147 @@
+"""A training process that is ready before there is a run for it: importing what one needs takes seconds.
+
+A thread of the worker keeps one, and ends it where memory is short or the code has changed; the task gives it a run.
+No run depends on it: where none is ready, a process is started as if there were no such thing.
+"""
+
+import json
+import logging
+import os
+import socket
+import sysconfig
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from app.settings import ROOT
+from worker.child import Child, training_environment
+
+log = logging.getLogger(__name__)
+
+# What the interpreter is started with; tests put a stand-in in its place.
+COMMAND = ("-m", "worker.warm")
+READY = b"ready"  # all that it says before it has a run
+# It takes half a gigabyte. Not started, or ended again, where that would leave the machine with less than this.
+BYTES_TO_START, BYTES_TO_STAY = 3 << 29, 1 << 29
+LOOK_SECONDS = 2.0
+
+Code = frozenset[tuple[Path, int]]
+
+
+class Spare:
+    """One process that imports what a training needs, then waits for a run."""
+
+    def __init__(self, output: Path, *, gpu: bool) -> None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        self.code = code_on_disk()
+        self._orders, theirs = socket.socketpair()
+        arguments = [*COMMAND, "--report-fd", "{fd}", "--parent-pid", str(os.getpid()), *(["--gpu"] if gpu else [])]
+        with theirs:
+            self.child = Child(arguments, environment=training_environment(), output=output, stdin=theirs.fileno())
+        self._ready = False
+
+    def is_ready(self) -> bool:
+        """Everything is imported and it lives."""
+        self._ready = self._ready or READY in self.child.lines(0)
+        return self._ready and self.child.exit_code is None
+
+    def give(self, arguments: Sequence[str], output: Path) -> None:
+        """From here on it is the process of a run; raises OSError where it has died or `output` cannot be written."""
+        message = json.dumps([part.replace("{fd}", str(self.child.reports_to)) for part in arguments])
+        with output.open("wb") as printed, self._orders:
+            socket.send_fds(self._orders, [message.encode()], [printed.fileno()])
+
+    def close(self) -> None:
+        self._orders.close()
+        self.child.close()
+
+
+class Spares:
+    """At most one spare. `look` is called by the thread that keeps it, everything else by the task."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spare: Spare | None = None
+        self._given: Child | None = None
+        # Not while a run gets to its first step: it would have to share the machine.
+        self.wanted = True
+
+    def take(self, arguments: Sequence[str], output: Path) -> Child | None:
+        """A process that goes on with these arguments; None where no spare is ready."""
+        self.wanted = False
+        with self._lock:
+            spare = self._spare
+            if spare is None or not spare.is_ready():
+                return None
+            self._spare = None
+        if spare.code == code_on_disk():
+            try:
+                spare.give(arguments, output)
+            except OSError as error:
+                log.warning("the spare process cannot be given a run: %s", error)
+            else:
+                self._given = spare.child
+                return spare.child
+        spare.close()  # of yesterday's code, or dead
+        return None
+
+    def look(self, output: Path, *, gpu: bool) -> None:
+        """Start one where one is wanted; end it where it is of no use."""
+        with self._lock:
+            spare = self._spare
+            if spare and (reason := _unfit(spare)):
+                log.info("the spare process is ended: %s", reason)
+                self._end(spare)
+            elif spare is None and self.wanted and psutil.virtual_memory().available > BYTES_TO_START:
+                self.wanted = False  # until the next run, however this goes
+                self._spare = Spare(output, gpu=gpu)
+
+    def close(self) -> None:
+        """End the spare. The thread that started a process has to outlive it: wait for the one that was given a run."""
+        with self._lock:
+            if self._spare:
+                self._end(self._spare)
+        if self._given:
+            self._given.process.wait()
+
+    def _end(self, spare: Spare) -> None:
+        self._spare, self.wanted = None, False
+        spare.close()
+
+
+@contextmanager
+def kept(spares: Spares, output: Path, *, gpu: bool) -> Iterator[None]:
+    """Keep one ready for as long as the block runs, from a thread that lives as long as what it starts."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_keep, args=(spares, output, gpu, ended), name="spare")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _keep(spares: Spares, output: Path, gpu: bool, ended: threading.Event) -> None:
+    while not ended.is_set():
+        try:
+            spares.look(output, gpu=gpu)
+        except OSError as error:  # a full disk, no process left: runs do without
+            log.warning("no spare process: %s", error)
+        ended.wait(LOOK_SECONDS)
+    spares.close()
+
+
+def code_on_disk() -> Code:
+    """What a process would import now: our modules as they are, and whether a package came or went."""
+    modules = [path for part in ("app", "worker") for path in (ROOT / part).rglob("*.py")]
+    return frozenset((path, path.stat().st_mtime_ns) for path in (Path(sysconfig.get_path("purelib")), *modules))
+
+
+def _unfit(spare: Spare) -> str | None:
+    if spare.child.exit_code is not None:
+        return f"it ended by itself with exit code {spare.child.exit_code}"
+    return "memory is short" if psutil.virtual_memory().available < BYTES_TO_STAY else None

@@ -1,0 +1,107 @@
+"""A training process before it has a run: imports what every training needs, waits for one, and then is any other.
+
+    python -m worker.warm --report-fd N --parent-pid PID [--gpu]
+
+Its input is a socket. Once ready it writes one line into the pipe that it will report over. What then comes is one
+message: the arguments of `python -m worker`, and the open file that the output goes to from then on. Where the input
+ends instead, so does the process. Until it has a run it is the first to go where memory is short, and touches no GPU.
+"""
+
+import argparse
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+
+from app.processes import die_with
+from worker import __main__ as program
+from worker.protocol import Exit
+from worker.spare import READY
+
+LONGEST_MESSAGE = 1 << 20
+# bitsandbytes asks the GPU what it is when it is imported, and peft imports it; the rest of both can come before.
+WITHOUT_GPU = (
+    "transformers.modeling_utils", "transformers.models.auto.modeling_auto", "transformers.models.llama.modeling_llama",
+    "torch._inductor.compile_fx", "accelerate", "safetensors.torch", "worker.finetune.scoring",
+)  # fmt: skip
+OOM_SCORE = Path("/proc/self/oom_score_adj")
+FIRST_TO_GO = "1000"
+
+
+def main() -> int:
+    options = _options().parse_args()
+    if os.getppid() != options.parent_pid:
+        return Exit.ORPHANED
+    die_with(options.parent_pid)
+    with first_to_go():
+        program.prepare_environment()
+        if not _loaded(options.gpu):
+            return Exit.FAILED  # the run that comes next says why, in words
+        os.write(options.report_fd, READY + b"\n")
+        arguments = wait()
+    return program.main(arguments) if arguments is not None else Exit.DONE
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m worker.warm", description="Be ready for a fine-tuning.")
+    parser.add_argument("--report-fd", type=int, required=True, help="the pipe that its events will go to")
+    parser.add_argument("--parent-pid", type=int, required=True, help="end when the parent ends")
+    parser.add_argument("--gpu", action="store_true", help="leave out what touches a GPU when it is imported")
+    return parser
+
+
+def wait() -> list[str] | None:
+    """The arguments of a run, once there is one; what is printed from then on goes to the file that came with them."""
+    with socket.socket(fileno=os.dup(0)) as orders:
+        message, files, _, _ = socket.recv_fds(orders, LONGEST_MESSAGE, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    if not message:
+        return None
+    for standard in (1, 2):
+        os.dup2(files[0], standard)
+    os.close(files[0])
+    arguments: list[str] = json.loads(message)
+    return arguments
+
+
+@contextmanager
+def first_to_go() -> Iterator[None]:
+    """Within the block the kernel takes this process, which has nothing to lose, before any that has work."""
+    before = OOM_SCORE.read_text() if OOM_SCORE.exists() else None
+    if before is not None:
+        OOM_SCORE.write_text(FIRST_TO_GO)
+    yield
+    if before is not None:
+        OOM_SCORE.write_text(before)
+
+
+def _loaded(gpu: bool) -> bool:
+    """Import in the gaps that others leave: in a thread, as a process could not take its low priority back."""
+    import_module("numpy")  # here: the threads that it starts have the priority of the one that imports it
+    loaded = threading.Event()
+    thread = threading.Thread(target=_load, args=(gpu, loaded), name="imports")
+    thread.start()
+    thread.join()
+    return loaded.is_set()
+
+
+def _load(gpu: bool, loaded: threading.Event) -> None:
+    if hasattr(os, "SCHED_IDLE"):
+        with suppress(PermissionError):  # a container may forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # of this thread alone
+    if gpu:
+        for name in WITHOUT_GPU:
+            import_module(name)
+    else:
+        program.load_libraries()
+    loaded.set()
+
+
+if __name__ == "__main__":
+    program.leave(main())
