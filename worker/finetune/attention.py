@@ -6,6 +6,7 @@ each block of queries meets only the keys before its end, which halves the work 
 """
 
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, cast
 
 import torch
@@ -59,35 +60,42 @@ def attend(
     if query.is_cuda and dropout == 0:
         return _on_gpu(query, key, value, starts, more["max_length_q"], scaling), None
     groups = query.shape[1] // key.shape[1]
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    lengths = starts.diff().tolist()
-    queries, keys, values = (torch.split(tensor, lengths, dim=2) for tensor in (query, key, value))
-    rows = zip(queries, keys, values, strict=True)
-    pieces = [piece for q, k, v in rows for piece in _row(q, k, v, dropout, scaling)]
-    return torch.cat(pieces, dim=2).transpose(1, 2), None
+    rows = _blocks(starts.diff().tolist(), whole=query.is_cuda)
+    found = _in_blocks(query, repeat_kv(key, groups), repeat_kv(value, groups), rows, dropout, scaling)
+    return found, None
 
 
-def _row(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dropout: float, scaling: float | None
-) -> list[torch.Tensor]:
-    """The blocks of one row, one after another."""
-    length = query.shape[2]
-    block = length if query.is_cuda else BLOCK
+def _blocks(lengths: list[int], *, whole: bool) -> list[list[int]]:
+    """Of each row the lengths of its blocks."""
+    if whole:
+        return [[length] for length in lengths]
+    return [[min(BLOCK, length - start) for start in range(0, length, BLOCK)] for length in lengths]
+
+
+def _in_blocks(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    rows: list[list[int]],
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    queries = iter(torch.split(query, [block for blocks in rows for block in blocks], dim=2))
+    keys, values = (torch.split(tensor, list(map(sum, rows)), dim=2) for tensor in (key, value))
     pieces = []
-    for start in range(0, length, block):
-        end = min(start + block, length)
-        pieces.append(
-            scaled_dot_product_attention(
-                query[:, :, start:end],
-                key[:, :, :end],
-                value[:, :, :end],
-                attn_mask=_causal(end - start, end, query.device) if start else None,
-                is_causal=start == 0,
+    for blocks, row_keys, row_values in zip(rows, keys, values, strict=True):
+        for block, end in zip(blocks, accumulate(blocks), strict=True):
+            found = scaled_dot_product_attention(
+                next(queries),
+                row_keys[:, :, :end],
+                row_values[:, :, :end],
+                attn_mask=_causal(block, end, query.device) if block < end else None,
+                is_causal=block == end,
                 dropout_p=dropout,
                 scale=scaling,
             )
-        )
-    return pieces
+            pieces.append(found.transpose(1, 2))
+    return torch.cat(pieces, dim=1)
 
 
 @lru_cache(maxsize=512)
