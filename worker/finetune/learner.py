@@ -23,13 +23,12 @@ from worker.finetune.reporter import Reporter, check_stop
 class Step:
     """What one optimizer step saw: `grad_norm` before clipping, `learning_rate` as it was used.
 
-    `diverged`: loss or gradient was no finite number, and the weights are those from before.
+    The numbers are still on their device: to look at one there is to wait for it.
     """
 
-    loss: float
-    grad_norm: float
+    loss: torch.Tensor
+    grad_norm: torch.Tensor
     learning_rate: float
-    diverged: bool = False
 
 
 class Learner:
@@ -49,7 +48,9 @@ class Learner:
     def step(self, batches: Sequence[Batch], reporter: Reporter) -> Step:
         """Loss and gradient are sums over the step's counted tokens divided by their number.
 
-        A stop in mid-step takes back what was drawn from the random state, so that the step can be done again.
+        Nothing is looked at, so weights of a step without a number are spoiled: `is_usable` says so, before anything
+        is kept of them. A stop in mid-step takes back what was drawn from the random state, so that the step can be
+        done again.
         """
         self.model.train()
         before = random_state()
@@ -61,10 +62,8 @@ class Learner:
             raise
         self.scaler.unscale_(self.optimizer)
         limit = self.training.max_grad_norm or math.inf
-        grad_norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, limit))
+        grad_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit)
         rate = float(self.scheduler.get_last_lr()[0])
-        if not self._is_usable(loss, grad_norm):
-            return Step(loss, grad_norm, rate, diverged=True)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.scheduler.step()
@@ -81,7 +80,7 @@ class Learner:
             self.optimizer.zero_grad(set_to_none=True)
             restore_random_state(before)
 
-    def _accumulate(self, batches: Sequence[Batch], reporter: Reporter) -> float:
+    def _accumulate(self, batches: Sequence[Batch], reporter: Reporter) -> torch.Tensor:
         tokens = sum(int((batch.labels[:, 1:] != IGNORED).sum()) for batch in batches)
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch in batches:
@@ -91,9 +90,10 @@ class Learner:
             summed = nll.sum()
             self.scaler.scale(summed / tokens).backward()  # type: ignore[no-untyped-call]
             total += summed.detach()
-        return float(total) / tokens
+        return total / tokens
 
-    def _is_usable(self, loss: float, grad_norm: float) -> bool:
+    def is_usable(self, loss: float, grad_norm: float) -> bool:
+        """Whether a step's numbers are numbers."""
         # An overflow of scaled float16 gradients is expected now and then: the scaler skips that step.
         return math.isfinite(loss) and (math.isfinite(grad_norm) or self.scaler.is_enabled())
 

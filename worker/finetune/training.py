@@ -17,11 +17,12 @@ from worker.finetune.adapter import Tensors, adapter_state, restore_adapter
 from worker.finetune.batches import Batch, Plan, split
 from worker.finetune.errors import Diverged, FinetuneError, Stopped, explained
 from worker.finetune.evaluation import finite
-from worker.finetune.learner import Learner, Step
+from worker.finetune.learner import Learner
 from worker.finetune.likelihood import join
 from worker.finetune.memory import MemoryUse, used_bytes
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example
+from worker.finetune.unread import Read, Taken, Unread, look_every
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -69,6 +70,7 @@ class Training:
     evaluate: Callable[["Training"], float | None]
     divisor: int = 1  # of each batch: smaller ones, and as many more of them in a step
     done: Done = field(default_factory=Done)
+    unread: Unread = field(default_factory=Unread)
     best: Tensors | None = None
     saved: tuple[int, int] | None = None  # step and evaluation of the last checkpoint
 
@@ -90,6 +92,7 @@ class Training:
 
     def save(self) -> None:
         """Raises Diverged for weights that are no numbers: they are worth nothing, and would push out what is."""
+        look(self)
         if self.saved == self._position:
             return
         if not self.learner.is_finite():
@@ -123,6 +126,7 @@ def train(run: Training) -> None:
         try:
             with explained("training"):
                 if _evaluation_due(run):
+                    look(run)
                     _choose(run, run.evaluate(run))
                 if _save_due(run, time.monotonic() - saved):
                     run.save()
@@ -158,47 +162,57 @@ def _keep(run: Training) -> None:
 
 
 def _one_step(run: Training) -> None:
-    began = time.monotonic()
     batches = [part for batch in run.plan.step(run.done.step) for part in split(batch, run.divisor)]
     rows = [[run.examples[i] for i in batch] for batch in batches]
-    seen = run.learner.step([_join(batch, run) for batch in rows], run.reporter)
-    if seen.diverged:
-        _end_at(run, seen)
-    seconds = time.monotonic() - began
+    run.unread.begin()
+    step = run.learner.step([_join(batch, run) for batch in rows], run.reporter)
+    run.done.step += 1
     tokens = sum(len(example) for batch in rows for example in batch)
-    done = run.done
-    done.step += 1
-    done.seconds += seconds
-    done.tokens += tokens
-    done.rows += sum(map(len, rows))
-    if done.step % run.plan.steps_per_epoch == 0:
-        done.epoch_seconds.append(done.seconds - sum(done.epoch_seconds))
-    _report(run, seen, tokens / seconds)
+    memory = used_bytes(run.learner.device)
+    run.unread.taken.append(Taken(run.done.step, step, tokens, sum(map(len, rows)), memory))
+    if len(run.unread.taken) >= look_every(run.config.logging_steps, run.learner.device):
+        look(run)
 
 
-def _end_at(run: Training, seen: Step) -> None:
+def look(run: Training) -> None:
+    """At the steps since the last look: a point for each, and the end at the first that has no numbers."""
+    done, total = run.done, run.plan.total_steps
+    for read in run.unread.read():
+        if not run.learner.is_usable(read.loss, read.grad_norm):
+            _end_at(run, read)
+        done.seconds += read.seconds
+        done.tokens += read.taken.tokens
+        done.rows += read.taken.rows
+        if read.taken.number % run.plan.steps_per_epoch == 0:
+            done.epoch_seconds.append(done.seconds - sum(done.epoch_seconds))
+        _report(run, read)
+        seen = read.taken.number
+        if seen == done.step:
+            run.reporter.progress(seen, total, run.epoch, done.seconds / seen * (total - seen))
+
+
+def _end_at(run: Training, read: Read) -> None:
     """Curves end with a gap at the step that has no numbers."""
-    step = run.done.step + 1
-    values = {"train/loss": finite(seen.loss), "train/grad_norm": finite(seen.grad_norm)}
+    step = read.taken.number
+    values = {"train/loss": finite(read.loss), "train/grad_norm": finite(read.grad_norm)}
     run.points(step, run.plan.epoch(step), run.done.seconds, values)
-    raise diverged(f"The loss of step {step} was {seen.loss:.4g} and its gradient norm {seen.grad_norm:.4g}.")
+    raise diverged(f"The loss of step {step} was {read.loss:.4g} and its gradient norm {read.grad_norm:.4g}.")
 
 
 def _join(examples: Sequence[Example], run: Training) -> Batch:
     return join(examples, run.pad_id, run.learner.paths)
 
 
-def _report(run: Training, seen: Step, tokens_per_second: float) -> None:
-    done, total = run.done, run.plan.total_steps
+def _report(run: Training, read: Read) -> None:
+    taken = read.taken
     values = {
-        "train/loss": seen.loss,
-        "train/learning_rate": seen.learning_rate,
-        "train/grad_norm": finite(seen.grad_norm),  # infinite where a step of float16 was skipped
-        "train/tokens_per_second": tokens_per_second,
-        "system/memory": float(used_bytes(run.learner.device)),
+        "train/loss": read.loss,
+        "train/learning_rate": taken.step.learning_rate,
+        "train/grad_norm": finite(read.grad_norm),  # infinite where a step of float16 was skipped
+        "train/tokens_per_second": taken.tokens / read.seconds,
+        "system/memory": float(taken.memory),
     }
-    run.points(done.step, run.epoch, done.seconds, values)
-    run.reporter.progress(done.step, total, run.epoch, done.seconds / done.step * (total - done.step))
+    run.points(taken.number, run.plan.epoch(taken.number), run.done.seconds, values)
 
 
 def _evaluation_due(run: Training) -> bool:

@@ -123,12 +123,12 @@ def test_half_the_rows_a_pass_changes_no_step_and_goes_on_from_a_checkpoint_of_w
     assert resumed.results["finetuned"]["loss"] == pytest.approx(plain.results["finetuned"]["loss"], rel=1e-4)
 
 
-def broken_at(step: int, break_it: Callable[[Learner], float]) -> Callable[..., float]:
+def broken_at(step: int, break_it: Callable[[Learner], float]) -> Callable[..., torch.Tensor]:
     accumulate = Learner._accumulate
 
-    def accumulated(self: Learner, batches: Any, reporter: Any) -> float:
+    def accumulated(self: Learner, batches: Any, reporter: Any) -> torch.Tensor:
         loss = accumulate(self, batches, reporter)
-        return break_it(self) if self.scheduler.last_epoch + 1 == step else loss
+        return torch.tensor(break_it(self)) if self.scheduler.last_epoch + 1 == step else loss
 
     return accumulated
 

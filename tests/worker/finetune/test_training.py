@@ -75,7 +75,7 @@ def test_losses_and_weights_equal_those_of_transformers_trainer(
     steps = [[pad([job.train[i] for i in b], 1) for b in plan.step(n)] for n in range(plan.total_steps)]
     ours = fresh_model(llama, config)
     learner = Learner(ours, config.training, torch.float32, plan.total_steps)
-    losses = [learner.step(step, Silent()).loss for step in steps]
+    losses = [float(learner.step(step, Silent()).loss) for step in steps]
     theirs = fresh_model(llama, make_config(**settings, lora__fused=False))
     expected = trainer_losses(theirs, [b for step in steps for b in step], config, plan.total_steps, tmp_path)
     assert losses == pytest.approx(expected, rel=1e-5)
@@ -92,7 +92,7 @@ def test_accumulation_changes_memory_and_not_the_result(llama: Path, rows: Path,
         learner = Learner(fresh_model(llama, config), config.training, torch.float32, 10)
         batches = [pad(job.train[i : i + size], 1) for i in range(0, 8, size)]
         seen = learner.step(batches, Silent())
-        norms.append((seen.loss, seen.grad_norm))
+        norms.append((float(seen.loss), float(seen.grad_norm)))
     assert norms[0] == pytest.approx(norms[1], rel=1e-5)
 
 
