@@ -1,4 +1,4 @@
-"""Optimizer and schedule, both as transformers builds them."""
+"""Optimizer and schedule as transformers builds them; torch's own Adam in one operation for all tensors."""
 
 import math
 from collections.abc import Iterable
@@ -9,6 +9,14 @@ import torch
 from transformers import Trainer, TrainingArguments, get_scheduler
 
 from app.config_sections import TrainingConfig
+
+
+# Those that torch computes in one operation instead of several for each tensor, to the same numbers.
+FUSED = ("adamw_torch", "adamw_torch_fused", "adam")
+
+
+def path(training: TrainingConfig) -> str:
+    return f"{training.optim}, {'all tensors in one operation' if training.optim in FUSED else 'tensor by tensor'}"
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], training: TrainingConfig) -> torch.optim.Optimizer:
@@ -25,7 +33,7 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], training: TrainingC
 
 def _optimizer_class(training: TrainingConfig) -> tuple[Any, dict[str, Any]]:
     if training.optim == "adam":
-        return torch.optim.Adam, {"lr": training.learning_rate}
+        return torch.optim.Adam, {"lr": training.learning_rate, "fused": True}
     arguments = TrainingArguments(
         output_dir=str(Path.cwd()),  # asked for, never written to
         optim=training.optim,
@@ -36,7 +44,7 @@ def _optimizer_class(training: TrainingConfig) -> tuple[Any, dict[str, Any]]:
     cls, kwargs = Trainer.get_optimizer_cls_and_kwargs(arguments)
     if "is_paged" in kwargs and not torch.cuda.is_available():
         kwargs["is_paged"] = False  # there is no GPU memory to page out of
-    return cls, kwargs
+    return cls, kwargs | ({"fused": True} if training.optim in FUSED else {})
 
 
 def warmup_steps(training: TrainingConfig, total_steps: int) -> int:

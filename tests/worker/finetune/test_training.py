@@ -151,6 +151,25 @@ def test_adam_equals_adamw_where_nothing_decays() -> None:
     assert torch.equal(weights[0], weights[1])
 
 
+@pytest.mark.parametrize(("optim", "plain"), [("adamw_torch", torch.optim.AdamW), ("adam", torch.optim.Adam)])
+def test_all_tensors_in_one_operation_are_what_they_are_one_by_one(optim: str, plain: Any) -> None:
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(size, size)) for size in (3, 50)]
+    theirs = [torch.nn.Parameter(p.detach().clone()) for p in ours]
+    training = TrainingConfig(optim=optim, learning_rate=1e-2, weight_decay=0.1 if optim != "adam" else 0)
+    fused = make_optimizer(ours, training)
+    usual = plain(theirs, lr=1e-2, weight_decay=training.weight_decay, foreach=False)
+    assert all(group["fused"] for group in fused.param_groups)
+    for _ in range(20):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        fused.step()
+        usual.step()
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
 def test_biases_and_norms_do_not_decay() -> None:
     parameters = [torch.nn.Parameter(torch.zeros(3, 3)), torch.nn.Parameter(torch.zeros(3))]
     optimizer = make_optimizer(parameters, TrainingConfig(weight_decay=0.1))
