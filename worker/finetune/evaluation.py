@@ -9,8 +9,10 @@ from app.data.rows import Row
 from app.metrics import BY_SHORT
 from worker.finetune.generation import Decoding, generate
 from worker.finetune.likelihood import likelihood
+from worker.finetune.paths import PLAIN, Paths
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Encoded, Example, last_answer_only
+from worker.finetune.writers import Writer
 
 Metrics = dict[str, float | None]
 
@@ -87,13 +89,22 @@ def perplexity(loss: float) -> float:
 
 
 def measure(
-    model: Any, writer: Any, rows: HeldOut, decoding: Decoding, tokenizer: Any, reporter: Reporter
+    model: Any,
+    writer: Any,
+    rows: HeldOut,
+    decoding: Decoding,
+    tokenizer: Any,
+    reporter: Reporter,
+    paths: Paths = PLAIN,
 ) -> Measurement:
     """`model` is scored as it was trained; `writer`, the same model in a faster form, generates the answers."""
     from worker.finetune import scoring  # its libraries take seconds to import
 
-    found = likelihood(model, rows.examples, pad_id=decoding.pad_id, dtype=decoding.dtype, reporter=reporter)
-    written = generate(writer, rows.questions, decoding, tokenizer, reporter)
+    found = likelihood(
+        model, rows.examples, pad_id=decoding.pad_id, dtype=decoding.dtype, reporter=reporter, paths=paths
+    )
+    expected = [len(example.answer_ids) for example in rows.examples]
+    written = generate(writer, rows.questions, decoding, tokenizer, reporter, expected=expected)
     answers = [answer.text for answer in written]
     metrics: Metrics = {
         "perplexity": finite(perplexity(found.loss)),

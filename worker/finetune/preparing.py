@@ -8,12 +8,13 @@ from typing import Any
 
 from app.launch import model_shape
 from app.run_config import RunConfig
-from worker.finetune import keys, recomputation
+from worker.finetune import keys, packing, recomputation
 from worker.finetune.device import compute_dtype, pick_device
-from worker.finetune.errors import FinetuneError
+from worker.finetune.errors import FinetuneError, explained
 from worker.finetune.evaluation import HeldOut, held_out
 from worker.finetune.generation import Decoding
 from worker.finetune.model import Base, check_context, load_base, load_config
+from worker.finetune.paths import Paths
 from worker.finetune.pulse import pulse
 from worker.finetune.reporter import Reporter, check_stop
 from worker.finetune.row_tokens import Reader
@@ -40,6 +41,7 @@ class Prepared:
     keys: keys.Keys
     hashes: dict[str, str]
     recompute: bool  # activations, in the backward pass
+    paths: Paths
 
     @property
     def shortened(self) -> int:
@@ -88,8 +90,11 @@ def prepare(
     # Padding is masked by position, so any id will do; a tokenizer's own may lie beyond the model's embeddings.
     decoding = Decoding(config.evaluation.max_new_tokens, stops, template.end_id, base.dtype)
     recompute = recomputation.wanted(config, model_shape.read(model_path), base.device, longest=max(map(len, train)))
+    paths = _paths(
+        config, base, decoding.pad_id, train, [*validation, *rows.examples, *(plain.examples if plain else ())]
+    )
     prepared = Prepared(
-        config, tokenizer, base, template, train, validation, rows, plain, decoding, made, hashes, recompute
+        config, tokenizer, base, template, train, validation, rows, plain, decoding, made, hashes, recompute, paths
     )
     _tell(prepared, reporter)
     return prepared
@@ -142,6 +147,14 @@ def _load(config: RunConfig, path: Path, stops: tuple[int, ...], reporter: Repor
             f"machine (their width is no multiple of the block size): {_shown(base.wrong_modules)}"
         )
     return base, found
+
+
+def _paths(config: RunConfig, base: Base, pad_id: int, train: Sequence[Example], others: Sequence[Example]) -> Paths:
+    longest = max(map(len, [*train, *others]))
+    with explained("trying fast ways of computing on a few rows"):
+        return packing.choose(
+            base.model, train, longest=longest, pad_id=pad_id, dtype=base.dtype, training=config.training
+        )
 
 
 def _shown(names: Sequence[str], most: int = 5) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from worker.finetune import checkpoint, offer, packing, recomputation
+from worker.finetune import checkpoint, fused_lora, offer, recomputation
 from worker.finetune.adapter import attach
 from worker.finetune.artifacts import Curves
 from worker.finetune.batches import make_plan
@@ -17,7 +17,6 @@ from worker.finetune.evaluation import Measurement, finite, perplexity
 from worker.finetune.learner import Learner
 from worker.finetune.likelihood import likelihood
 from worker.finetune.memory import MemoryUse, measured
-from worker.finetune.paths import Paths
 from worker.finetune.preparing import Prepared
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example
@@ -68,14 +67,6 @@ def train_adapter(
 
     Where it diverges, the adapter of its last checkpoint becomes an artifact, and the error says so.
     """
-    paths = packing.choose(
-        job.base.model,
-        job.train,
-        longest=max(map(len, job.train)),
-        pad_id=job.decoding.pad_id,
-        dtype=job.base.dtype,
-        training=job.config.training,
-    )
     model = _adapted(job)
     folder = output_dir / "checkpoints"
     state = _checkpoint(folder, job, reporter) if resume else None
@@ -83,7 +74,8 @@ def train_adapter(
         checkpoint.discard(folder)
     points = Told(Curves(output_dir / "metrics.jsonl", keep=state["points"] if state else 0), reporter)
     with measured(model.device) as memory:
-        run = _training(job, model, paths, folder, points, memory, clock, reporter, batch_divisor)
+        run = _training(job, model, folder, points, memory, clock, reporter, batch_divisor)
+        reporter.environment({"paths": ways(job, run)})
         if state is not None:
             run.restore(state)
             reporter.log(f"Continuing after step {run.done.step} of {run.plan.total_steps}")
@@ -106,7 +98,6 @@ def _adapted(job: Prepared) -> Any:
 def _training(
     job: Prepared,
     model: Any,
-    paths: Paths,
     folder: Path,
     points: Points,
     memory: MemoryUse,
@@ -117,7 +108,7 @@ def _training(
     training = job.config.training
     plan = make_plan([len(example) for example in job.train], training)
     return Training(
-        learner=Learner(model, training, job.base.dtype, plan.total_steps, paths),
+        learner=Learner(model, training, job.base.dtype, plan.total_steps, job.paths),
         examples=job.train,
         plan=plan,
         config=training,
@@ -130,6 +121,17 @@ def _training(
         evaluate=lambda current: _evaluate(current, job, clock),
         divisor=batch_divisor,
     )
+
+
+def ways(job: Prepared, run: Training) -> dict[str, str]:
+    """How this training computes, each in a few words under its short name (app.computing)."""
+    optimizer = run.learner.optimizer
+    return {
+        **job.paths.said,
+        **fused_lora.paths(run.learner.model),
+        "optimizer": type(optimizer).__name__ + (", fused" if optimizer.defaults.get("fused") else ""),
+        "recomputation": "computed again in the backward pass" if job.recompute else "kept",
+    }
 
 
 def _checkpoint(folder: Path, job: Prepared, reporter: Reporter) -> dict[str, Any] | None:
