@@ -1,37 +1,32 @@
 """What runs will take, before they are launched: memory and time, what that rests on, how far off it has been.
 
-Memory is the shape's arithmetic (app.launch.memory), set right by what finished runs of the same base, quantisation and
-hardware took beyond it. A forecast is kept with its run, so that it can be held against what came.
+Memory is the shape's arithmetic, set right by finished runs (app.launch.peaks), time is carried over from such runs
+(app.launch.timing). A forecast is kept with its run, so that it can be held against what came.
 """
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import islice
 from statistics import median
 from typing import Any
 
 from sqlmodel import Session
 
-from app import run_config
 from app.data import row_counts
-from app.errors import Invalid
-from app.launch import base_models, memory, model_shape, past
+from app.data.row_counts import Rows
+from app.launch import base_models, model_shape, past, peaks, row_lengths, timing
 from app.launch.launch_facts import ModelShape
-from app.launch.memory import Memory
-from app.launch.past import Kind, Past
-from app.models import Dataset
+from app.launch.passes import Lengths
+from app.launch.past import Past
+from app.launch.peaks import Device, Peak
 from app.run_config import RunConfig, flatten
 from app.settings import Settings
 
-# A training process on CPU without model and batch: Python, torch and what measuring a small base leaves behind.
-LIBRARIES = 720_000_000
 # Above this share of the device's memory a run that fits on paper may not fit.
 TIGHT = 0.9
-# The newest runs that set the arithmetic right, and the newest forecasts that are held against what came.
-SETTING_RIGHT, CHECKED = 20, 50
-# What decides how many tokens the longest row has.
-OF_ROWS = ("model.base_model", "data.dataset", "data.max_length", "data.prompt_template")
+# The newest forecasts that are held against what came.
+CHECKED = 50
 
 
 @dataclass(frozen=True)
@@ -79,47 +74,78 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Here:
-    """What forecasts have in common: finished runs, newest first, and the device they are for."""
+class Base:
+    """A base model on the device that the next run will have: its shape where its files tell, and its finished runs."""
 
-    past: Sequence[Past]
-    device: str
-    device_bytes: int | None
+    shape: ModelShape | None
+    runs: Sequence[Past]
+    beyond: Sequence[int]
 
-    @property
-    def on_gpu(self) -> bool:
-        return self.device != "CPU"
 
-    @property
-    def on_device(self) -> Iterator[Past]:
-        return (run for run in self.past if run.kind.device == self.device)
+class Forecaster:
+    """What the forecasts of one launch have in common."""
+
+    def __init__(self, session: Session, settings: Settings, device: Device, found: Sequence[Past]) -> None:
+        self.session, self.settings, self.device = session, settings, device
+        self.past = [run for run in found if run.device == device.name]
+        self.measured = {timing.baseline_of(run.flat) for run in self.past}
+        self.base = cache(self._base)
+
+    def of(self, config: RunConfig) -> Forecast:
+        base = self.base(config.model.base_model, config.model.revision, config.quantization.method)
+        rows = row_counts.count(self.session, self.settings, config.data)
+        told = ((run.flat, run.resources) for run in self.past)
+        lengths = row_lengths.find(self.session, self.settings, config, told)
+        return Forecast(
+            self.device.name, self._memory(config, base, rows, lengths), self._time(config, base, rows, lengths)
+        )
+
+    def _base(self, name: str, revision: str | None, method: str) -> Base:
+        folder = base_models.folder(self.settings, name)
+        shape = model_shape.read(folder) if folder else None
+        runs = [run for run in self.past if run.has_base(name, revision)]
+        alike = [run for run in runs if run.flat.get("quantization.method") == method]
+        return Base(shape, runs, peaks.beyond(alike, shape, self.device) if shape else [])
+
+    def _memory(self, config: RunConfig, base: Base, rows: Rows | None, lengths: Lengths) -> MemoryForecast | None:
+        if base.shape is None or rows is None:
+            return None
+        peak = peaks.forecast(config, base.shape, lengths, rows.train, self.device, base.beyond)
+        if peak is None:
+            return None
+        return MemoryForecast(
+            peak.bytes,
+            {**asdict(peak.parts), "other": peak.other},
+            self.device.bytes,
+            _fits(peak.bytes, self.device.bytes),
+            peak.recompute,
+            _memory_basis(base.shape, lengths, peak),
+            _error(_share(run.forecast.get("memory"), "bytes", run.peak_memory) for run in self.past),
+        )
+
+    def _time(self, config: RunConfig, base: Base, rows: Rows | None, lengths: Lengths) -> TimeForecast | None:
+        if rows is None:
+            return None
+        key = timing.baseline_of(flatten(config.model_dump(mode="json")))
+        asked = timing.Asked(config, rows.train, rows.held_out, lengths, base_known=key in self.measured)
+        self.measured.add(key)  # by this run, when the next of the launch begins
+        found = timing.seconds(asked, base.shape, base.runs)
+        if found is None:
+            return None
+        seconds, runs = found
+        basis = f"From {_runs(runs)} of the same base model on {self.device.name}, those with like settings first."
+        error = _error(_share(run.forecast.get("time"), "seconds", run.seconds) for run in self.past)
+        return TimeForecast(seconds, basis, error)
 
 
 def forecast(session: Session, settings: Settings, configs: Sequence[RunConfig]) -> list[Forecast]:
-    """Of each; reads the headers of the base models' files and no weights."""
-    device, worker = past.hardware(session), past.living(session)
-    if device is None:
+    """Of each, run one after another; reads the headers of the base models' files and no weights."""
+    name, worker = past.hardware(session), past.living(session)
+    if name is None:
         return [Forecast(None) for _ in configs]
-    here = Here(past.finished(session), device, worker.memory_total_bytes if worker else None)
-
-    @cache
-    def shape(base_model: str) -> ModelShape | None:
-        folder = base_models.folder(settings, base_model)
-        return model_shape.read(folder) if folder else None
-
-    @cache
-    def beyond(kind: Kind) -> Sequence[int]:
-        known = shape(str(kind.settings[0]))
-        return list(_beyond(here, kind, known)) if known else []
-
-    return [
-        Forecast(
-            device,
-            _memory(session, config, here, shape(config.model.base_model), beyond),
-            _time(session, settings, config, here),
-        )
-        for config in configs
-    ]
+    device = Device(name, worker.memory_total_bytes if worker else None)
+    forecaster = Forecaster(session, settings, device, past.finished(session))
+    return [forecaster.of(config) for config in configs]
 
 
 def total_seconds(made: Sequence[Forecast]) -> float | None:
@@ -138,105 +164,19 @@ def to_api(made: Forecast) -> dict[str, Any]:
     return asdict(made)
 
 
-def _memory(
-    session: Session,
-    config: RunConfig,
-    here: Here,
-    shape: ModelShape | None,
-    beyond: Callable[[Kind], Sequence[int]],
-) -> MemoryForecast | None:
-    if shape is None:
-        return None
-    longest, measured = _longest(session, config, here)
-    found = _arithmetic(config, shape, longest, here)
-    if found is None:
-        return None
-    parts, recompute = found
-    taken = beyond(Kind.of(config, here.device))
-    other = max(0, round(median(taken))) if taken else 0 if here.on_gpu else LIBRARIES
-    total = parts.total + other
-    return MemoryForecast(
-        total,
-        {**asdict(parts), "other": other},
-        here.device_bytes,
-        _fits(total, here.device_bytes),
-        recompute,
-        _basis(shape, longest, measured=measured, runs=len(taken)),
-        _error(_share(run.forecast.get("memory"), "bytes", run.peak_memory) for run in here.on_device),
-    )
-
-
 def _fits(total: int, there: int | None) -> str | None:
     if there is None:
         return None
     return "no" if total > there else "tight" if total > TIGHT * there else "yes"
 
 
-def _arithmetic(config: RunConfig, shape: ModelShape, longest: int, here: Here) -> tuple[Memory, bool] | None:
-    """And whether activations are computed again, which `auto` leaves to what is free on the GPU."""
-    asked = config.training.gradient_checkpointing
-    made = memory.training(config, shape, longest=longest, on_gpu=here.on_gpu, recompute=asked is True)
-    if made is None or asked != "auto" or not here.on_gpu or here.device_bytes is None:
-        return (made, asked is True) if made else None
-    if not memory.is_too_much(made, here.device_bytes - made.weights):
-        return made, False
-    again = memory.training(config, shape, longest=longest, on_gpu=True, recompute=True)
-    return (again, True) if again else None
-
-
-def _beyond(here: Here, kind: Kind, shape: ModelShape) -> Iterator[int]:
-    """What runs of the kind took beyond the arithmetic: libraries, fragments, what measuring the base left behind."""
-    alike = (run for run in here.past if run.kind.has_base_of(kind) and run.peak_memory and run.longest)
-    for run in itertools.islice(alike, SETTING_RIGHT):
-        try:
-            config = run_config.parse(run.config)
-        except Invalid:  # of an older version
-            continue
-        made = _arithmetic(config, shape, run.longest or 0, here)
-        if made:
-            yield (run.peak_memory or 0) - made[0].total
-
-
-def _longest(session: Session, config: RunConfig, here: Here) -> tuple[int, bool]:
-    """Tokens of the longest row, and whether a run on these rows has counted them; else from its characters."""
-    wanted = _rows(config.model_dump(mode="json"))
-    counted = next((run.longest for run in here.past if run.longest and _rows(run.config) == wanted), None)
-    if counted:
-        return counted, True
-    dataset = session.get(Dataset, config.data.dataset)
-    statistics = dataset.statistics if dataset else {}
-    sides = (statistics.get(name) or {} for name in ("prompt_characters", "response_characters"))
-    characters = sum(int(side.get("max") or 0) for side in sides)
-    limit = config.data.max_length
-    return (memory.longest_row(characters, limit) if characters else limit), False
-
-
-def _rows(config: Mapping[str, Any]) -> list[Any]:
-    flat = flatten(config)
-    return [flat.get(name) for name in OF_ROWS]
-
-
-def _basis(shape: ModelShape, longest: int, *, measured: bool, runs: int) -> str:
+def _memory_basis(shape: ModelShape, lengths: Lengths, peak: Peak) -> str:
     layers = shape.decoder.layers if shape.decoder else 0
-    rows = f"rows of up to {longest:,} tokens" + ("" if measured else " (reckoned from characters)")
+    rows = f"rows of up to {lengths.longest:,} tokens" + ("" if lengths.counted else " (reckoned from characters)")
     said = f"From the base's shape ({layers} layers, {shape.parameters / 1e6:,.0f} million weights) and {rows}"
-    if not runs:
+    if not peak.runs:
         return f"{said}; no run of this base and quantisation has finished on this hardware yet."
-    return f"{said}, set right by {_runs(runs)} of this base on this hardware."
-
-
-def _time(session: Session, settings: Settings, config: RunConfig, here: Here) -> TimeForecast | None:
-    rows = row_counts.count(session, settings, config.data)
-    if rows is None:
-        return None
-    kind = Kind.of(config, here.device)
-    seconds = past.seconds(here.past, kind, past.examples(config, rows.train))
-    if seconds is None:
-        return None
-    runs = sum(run.kind == kind for run in here.past)
-    basis = f"From {_runs(runs)} of the same base model, quantisation and max length on {here.device}."
-    error = _error(_share(run.forecast.get("time"), "seconds", run.seconds) for run in here.on_device)
-    return TimeForecast(seconds, basis, error)
+    return f"{said}, set right by {_runs(peak.runs)} of this base on this hardware."
 
 
 def _runs(count: int) -> str:
@@ -249,5 +189,5 @@ def _share(said: Mapping[str, Any] | None, name: str, measured: float | None) ->
 
 
 def _error(found: Iterable[float | None]) -> Error | None:
-    shares = list(itertools.islice((share for share in found if share is not None), CHECKED))
+    shares = list(islice((share for share in found if share is not None), CHECKED))
     return Error(len(shares), median(shares), max(shares)) if shares else None

@@ -18,13 +18,17 @@ class Linear:
 
 @dataclass(frozen=True)
 class Decoder:
-    """The widths of a decoder: of its layers, of what is between them, of keys and values together, of its output."""
+    """The widths of a decoder: of what is between its layers, of what is inside them, of keys, of its output.
+
+    `kind` is the architecture, as transformers calls it (`model_type`).
+    """
 
     layers: int
     hidden: int
     inner: int
     keys: int
     vocabulary: int
+    kind: str = ""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,14 @@ def _decoder(config: dict[str, Any]) -> Decoder | None:
         return None
     inner = _size(config, "intermediate_size", "n_inner") or 4 * hidden
     width = _size(config, "head_dim") or hidden // heads
-    return Decoder(layers, hidden, inner, width * (_size(config, "num_key_value_heads") or heads), vocabulary)
+    return Decoder(
+        layers,
+        hidden,
+        inner,
+        width * (_size(config, "num_key_value_heads") or heads),
+        vocabulary,
+        config.get("model_type", ""),
+    )
 
 
 def _size(config: dict[str, Any], *names: str) -> int:

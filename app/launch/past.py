@@ -1,58 +1,82 @@
-"""What finished runs tell of those to come: how long runs of a kind take, and on which hardware the next will be.
+"""What finished runs tell of those to come, and on which hardware the next will run.
 
-A kind is what time per example depends on most: base model, quantisation, longest row, device. Where no run of a kind
-has finished here nothing is said of its time, rather than a guess.
+Those that went through in one go, the newest; what each took, with the settings and rows that it took it for.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from statistics import median
+from functools import cached_property
 from typing import Any
 
 from sqlmodel import Session, col, select
 
-from app import leases
+from app import leases, run_config
+from app.errors import Invalid
+from app.launch.passes import Lengths
 from app.models import Run, Worker
 from app.run_config import RunConfig, flatten
 from app.status import RunStatus
 
 # The newest finished runs that are looked at.
 RECENT = 300
-
-# Settings that runs of a kind share.
-OF_A_KIND = ("model.base_model", "quantization.method", "data.max_length")
-
-
-@dataclass(frozen=True)
-class Kind:
-    settings: tuple[object, ...]
-    device: str
-
-    @classmethod
-    def of(cls, config: RunConfig, device: str) -> "Kind":
-        flat = flatten(config.model_dump())
-        return cls(tuple(flat[name] for name in OF_A_KIND), device)
-
-    def has_base_of(self, other: "Kind") -> bool:
-        """Whether both train the same base, quantised alike, on the same hardware."""
-        return self.device == other.device and self.settings[:2] == other.settings[:2]
+# What a run must have measured to tell anything.
+MEASURED = ("seconds_per_1000_examples", "train_seconds", "train_rows")
 
 
 @dataclass(frozen=True)
 class Past:
-    """A finished run; `other_seconds` is all of its time but the training: loading, evaluating, saving.
+    """A finished run: `flat` are its settings, `seconds` from start to end, `forecast` is what was said of it."""
 
-    `peak_memory` is in bytes, `longest` in tokens, None where it was not measured. `forecast` is what was said of it.
-    """
-
-    kind: Kind
-    seconds_per_1000_examples: float
-    other_seconds: float
-    seconds: float = 0.0
-    config: Mapping[str, Any] = field(default_factory=dict)
-    peak_memory: int | None = None
-    longest: int | None = None
+    device: str
+    flat: Mapping[str, Any]
+    seconds: float
+    resources: Mapping[str, Any]
+    held_out: int = 0
     forecast: Mapping[str, Any] = field(default_factory=dict)
+
+    def has_base(self, name: str, revision: str | None) -> bool:
+        """Whether it trained this base, whatever that was stored in."""
+        return (self.flat.get("model.base_model"), self.flat.get("model.revision")) == (name, revision)
+
+    @cached_property
+    def config(self) -> RunConfig | None:
+        """None for one of a version whose settings were others."""
+        try:
+            return run_config.parse(run_config.nest(self.flat))
+        except Invalid:
+            return None
+
+    @cached_property
+    def lengths(self) -> Lengths | None:
+        told = self.resources.get("row_tokens")
+        return Lengths(tuple(told["quantiles"]), told["scored"]) if told else None
+
+    @property
+    def train_rows(self) -> int:
+        return int(self.resources["train_rows"])
+
+    @property
+    def seconds_a_row(self) -> float:
+        """Of training, each time that it is seen."""
+        return float(self.resources["seconds_per_1000_examples"]) / 1000
+
+    @property
+    def baseline_seconds(self) -> float:
+        """0 where the base's measurement was known."""
+        return float(self.resources.get("baseline_seconds") or 0)
+
+    @property
+    def evaluation_seconds(self) -> float:
+        return float(self.resources.get("evaluation_seconds") or 0)
+
+    @property
+    def start_seconds(self) -> float:
+        """All that is neither training nor evaluation: libraries, rows and base loaded, results saved."""
+        return max(0.0, self.seconds - float(self.resources["train_seconds"]) - self.evaluation_seconds)
+
+    @property
+    def peak_memory(self) -> int | None:
+        return self.resources.get("peak_memory_bytes")
 
 
 def examples(config: RunConfig, train_rows: int) -> float:
@@ -63,19 +87,11 @@ def examples(config: RunConfig, train_rows: int) -> float:
     return training.num_train_epochs * train_rows
 
 
-def seconds(past: Sequence[Past], kind: Kind, seen: float) -> float | None:
-    """The middle of what finished runs of this kind took for as many examples; None without such a run."""
-    same = [run for run in past if run.kind == kind]
-    if not same:
-        return None
-    return median(r.seconds_per_1000_examples for r in same) * seen / 1000 + median(r.other_seconds for r in same)
-
-
 def hardware(session: Session) -> str | None:
     """What the next run will run on: the device of a worker that lives, else that of the newest finished run."""
     if worker := living(session):
         return _device(worker.device)
-    return next((run.kind.device for run in finished(session)), None)
+    return next((run.device for run in finished(session)), None)
 
 
 def living(session: Session) -> Worker | None:
@@ -97,20 +113,14 @@ def finished(session: Session) -> list[Past]:
 def _past(runs: Iterable[Run]) -> Iterable[Past]:
     for run in runs:
         resources = run.resources or {}
-        rate, trained = resources.get("seconds_per_1000_examples"), resources.get("train_seconds")
-        if rate is None or trained is None or run.started_at is None or run.finished_at is None:
+        if not all(resources.get(name) for name in MEASURED) or run.started_at is None or run.finished_at is None:
             continue
-        flat = flatten(run.config)
-        kind = Kind(tuple(flat.get(name) for name in OF_A_KIND), _device(resources.get("device") or ""))
-        seconds = (run.finished_at - run.started_at).total_seconds()
         yield Past(
-            kind,
-            rate,
-            max(0.0, seconds - trained),
-            seconds,
-            run.config,
-            resources.get("peak_memory_bytes"),
-            resources.get("longest_row_tokens"),
+            _device(resources.get("device") or ""),
+            flatten(run.config),
+            (run.finished_at - run.started_at).total_seconds(),
+            resources,
+            int((run.results or {}).get("eval_rows") or 0),
             run.forecast or {},
         )
 

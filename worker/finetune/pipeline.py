@@ -62,6 +62,7 @@ def finetune(
     reporter.environment(used)
     reporter.stage("baseline")
     base = _measure_base(job, baselines_dir or output_dir / "baselines", clock, reporter)
+    baseline_seconds = clock.evaluation
     reporter.stage("training")
     run = train_adapter(
         job,
@@ -76,7 +77,7 @@ def finetune(
     tuned = _measure_tuned(job, run, clock, reporter)
     reporter.stage("saving")
     check_stop(reporter)
-    outcome = Outcome(results(job, base, tuned), resources(job, run, clock))
+    outcome = Outcome(results(job, base, tuned), resources(job, run, clock, baseline_seconds))
     card = Card(config, outcome.results, used, len(job.train), dataset_name or f"data set {config.data.dataset}").text()
     _save(output_dir, job, run, list(predictions(job, base.measurement, tuned)), used, card)
     return outcome

@@ -18,7 +18,8 @@ def wanted(config: RunConfig, shape: ModelShape | None, device: torch.device, lo
         return choice
     if device.type != "cuda":
         return False
-    kept = memory.training(config, shape, longest=longest, on_gpu=True, recompute=False) if shape else None
+    largest = memory.Pass.of_rows(config.training.per_device_train_batch_size, longest)
+    kept = memory.training(config, shape, largest, on_gpu=True, recompute=False) if shape else None
     return kept is None or memory.is_too_much(kept, free_bytes(device))
 
 

@@ -4,14 +4,17 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from app.launch.passes import quantiles
 from app.metrics import COMPARED, relative_change
 from app.statistics import paired
 from app.statistics.significance import Interval
 from worker.finetune.baseline import Baseline
+from worker.finetune.batches import scored_tokens
 from worker.finetune.device import device_name
 from worker.finetune.evaluation import Measurement, RowResult
 from worker.finetune.preparing import Prepared
 from worker.finetune.running import Clock
+from worker.finetune.tokens import Example
 from worker.finetune.training import Training
 
 
@@ -49,7 +52,7 @@ def side(rows: Sequence[RowResult]) -> paired.Side:
     )
 
 
-def resources(job: Prepared, run: Training, clock: Clock) -> dict[str, Any]:
+def resources(job: Prepared, run: Training, clock: Clock, baseline_seconds: float) -> dict[str, Any]:
     """Seconds are of training alone unless they say otherwise; what was not measured is None."""
     done, memory = run.done, run.memory
     trainable, total = run.learner.model.get_nb_trainable_parameters()
@@ -65,6 +68,7 @@ def resources(job: Prepared, run: Training, clock: Clock) -> dict[str, Any]:
         "seconds_per_1000_rows": done.seconds / len(job.train) * 1000,
         "seconds_per_1000_examples": done.seconds / done.rows * 1000,
         "evaluation_seconds": clock.evaluation,
+        "baseline_seconds": baseline_seconds,  # of these, for the base: next to nothing where it was known
         "tokens_per_second": done.tokens / done.seconds,
         "trainable_parameters": trainable,
         "total_parameters": total,
@@ -72,7 +76,14 @@ def resources(job: Prepared, run: Training, clock: Clock) -> dict[str, Any]:
         "steps": done.step,
         "train_rows": len(job.train),
         "longest_row_tokens": max(map(len, job.train)),
+        "row_tokens": _row_tokens(job.train),
     }
+
+
+def _row_tokens(rows: Sequence[Example]) -> dict[str, Any]:
+    """What later forecasts need to know of the rows (app.launch.row_lengths)."""
+    scored = scored_tokens(rows) / sum(map(len, rows))
+    return {"quantiles": quantiles(list(map(len, rows))), "scored": scored}
 
 
 def predictions(job: Prepared, base: Measurement, tuned: Measurement) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 
 from app import leases
 from app.db import Database, now
-from app.launch import forecast, memory, model_shape
+from app.launch import forecast, memory, model_shape, peaks
 from app.launch.forecast import Forecast
 from app.models import Dataset, Worker
 from app.run_config import RunConfig, nest, parse
@@ -27,7 +27,8 @@ def asked(base_model: str = SAMPLE, **changes: object) -> RunConfig:
 def finish(database: Database, *, peak: int, config: RunConfig | None = None, **fields: object) -> None:
     resources = {
         "device": CPU, "seconds_per_1000_examples": 100.0, "train_seconds": 30.0, "peak_memory_bytes": peak,
-        "longest_row_tokens": 100,
+        "train_rows": 50,
+        "row_tokens": {"quantiles": [40, 80, 100], "scored": 0.7},
     }  # fmt: skip
     times = {"started_at": now() - timedelta(seconds=40), "finished_at": now(), "attempt": 1}
     stored = (config or asked()).model_dump(mode="json")
@@ -84,7 +85,7 @@ def test_another_base_sets_nothing_right(database: Database, settings: Settings,
     finish(database, peak=9_000_000_000, config=asked("some/other"))
     [made] = said(database, settings, asked())
     assert made.memory is not None
-    assert made.memory.parts["other"] == forecast.LIBRARIES
+    assert made.memory.parts["other"] == peaks.LIBRARIES
 
 
 def test_a_base_that_is_not_here_has_no_memory_but_may_have_a_time(

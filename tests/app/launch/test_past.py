@@ -1,37 +1,53 @@
-"""How long runs will take: from finished runs of their kind on this hardware, else no number."""
+"""Finished runs as forecasts see them: the newest, those that went through in one go, with what each took."""
 
 from datetime import timedelta
 
+import pytest
+
 from app.db import Database, now
 from app.launch import past as the_past
-from app.launch.past import Kind, Past
 from app.run_config import RunConfig, parse
 from app.status import RunStatus
 from tests.stored_runs import add_run
 
-KIND = Kind(("a/b", "nf4", 512), "CPU")
+ROWS = {"train_rows": 200}
 
 
-def asked(base_model: str = "some/model", **training: object) -> RunConfig:
-    return parse({"model": {"base_model": base_model}, "data": {"dataset": 1}, "training": training})
+def asked(**training: object) -> RunConfig:
+    return parse({"model": {"base_model": "some/model"}, "data": {"dataset": 1}, "training": training})
 
 
-def finish(database: Database, device: str = "CPU (2 threads)", rate: float = 100.0, **fields: object) -> None:
-    resources = {"device": device, "seconds_per_1000_examples": rate, "train_seconds": 30.0}
-    times = {"started_at": now() - timedelta(seconds=40), "finished_at": now(), "attempt": 1}
-    add_run(database, RunStatus.COMPLETED, resources=resources, **{**times, **fields})
-
-
-def test_time_follows_the_examples_and_the_middle_of_what_was_measured() -> None:
-    past = [Past(KIND, 100, 20), Past(KIND, 110, 10), Past(KIND, 900, 30)]
-    assert the_past.seconds(past, KIND, 2000) == 2 * 110 + 20
-
-
-def test_another_kind_says_nothing() -> None:
-    past = [Past(Kind(("a/b", "none", 512), "CPU"), 100, 0), Past(Kind(("a/b", "nf4", 512), "Tesla T4"), 1, 0)]
-    assert the_past.seconds(past, KIND, 1000) is None
+def finish(database: Database, **fields: object) -> int:
+    resources = {"device": "CPU (2 threads)", "seconds_per_1000_examples": 100.0, "train_seconds": 30.0} | ROWS
+    times = {"started_at": now() - timedelta(seconds=40), "finished_at": now(), "attempt": 1, "resources": resources}
+    return add_run(database, RunStatus.COMPLETED, **{**times, **fields})
 
 
 def test_examples_are_rows_times_epochs_unless_steps_are_given() -> None:
     assert the_past.examples(asked(num_train_epochs=1.5), 200) == 300
     assert the_past.examples(asked(max_steps=10, per_device_train_batch_size=2), 200) == 80
+
+
+def test_what_is_neither_training_nor_evaluation_is_the_start(database: Database) -> None:
+    measured = {"device": "CPU", "seconds_per_1000_examples": 100.0, "train_seconds": 30.0, "evaluation_seconds": 4.0}
+    finish(database, resources=measured | ROWS)
+    with database.reading() as session:
+        [run] = the_past.finished(session)
+    assert run.start_seconds == pytest.approx(6, abs=0.1)
+    assert run.seconds_a_row == 0.1
+    assert run.baseline_seconds == 0, "an older run does not say"
+
+
+def test_runs_that_were_tried_again_or_not_measured_tell_nothing(database: Database) -> None:
+    finish(database, attempt=2)
+    finish(database, resources={"device": "CPU"})
+    with database.reading() as session:
+        assert the_past.finished(session) == []
+
+
+def test_settings_of_an_older_version_are_no_configuration(database: Database) -> None:
+    finish(database, config={"model": {"base_model": "some/model"}, "gone": {"setting": 1}})
+    with database.reading() as session:
+        [run] = the_past.finished(session)
+    assert run.config is None
+    assert run.has_base("some/model", None)

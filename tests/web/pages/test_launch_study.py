@@ -166,12 +166,13 @@ def test_another_effective_batch_is_said(browser: Browser) -> None:
 
 def test_time_is_estimated_from_runs_of_the_kind(browser: Browser, database: Database) -> None:
     resources = {"device": "CPU (2 threads)", "seconds_per_1000_examples": 100.0, "train_seconds": 30.0}
+    resources |= {"train_rows": 100}
     times = {"started_at": now() - timedelta(seconds=30), "finished_at": now(), "attempt": 1}
     add_run(database, RunStatus.COMPLETED, resources=resources, config=config(model__base_model="tiny"), **times)
     with_all = panel(browser, **{f"axes.{R}": "4", "data.max_train_rows": "100", "training.num_train_epochs": "1"})
     assert "Time about 20 s" in with_all, "2 runs of 100 examples"
-    assert "From 1 finished run of the same base model, quantisation and max length on CPU" in with_all
-    partly = panel(browser, **{"axes.quantization.method": "none"})
+    assert "From 1 finished run of the same base model on CPU" in with_all
+    partly = panel(browser, **{"axes.model.base_model": "sample/clinic-2m"})
     assert "1 of 2 not counted" in partly
 
 

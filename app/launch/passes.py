@@ -1,0 +1,88 @@
+"""What rows of given lengths make of a run's batches: pure arithmetic over the tokens that rows have."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from app.launch.memory import Pass
+from app.run_config import RunConfig
+
+# Batches are cut from stretches of so many, sorted by length (worker.finetune.batches).
+STRETCH = 50
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of rows at even shares from the shortest to the longest, and the share of all that the loss counts.
+
+    `counted`: a tokenizer did, not a guess by characters.
+    """
+
+    quantiles: tuple[int, ...]
+    scored: float
+    counted: bool = True
+
+    @property
+    def longest(self) -> int:
+        return self.quantiles[-1]
+
+    @property
+    def mean(self) -> float:
+        return self.mean_above(0.0)
+
+    def at(self, share: float) -> float:
+        place = min(max(share, 0.0), 1.0) * (len(self.quantiles) - 1)
+        below = min(int(place), len(self.quantiles) - 2)
+        return self.quantiles[below] + (place - below) * (self.quantiles[below + 1] - self.quantiles[below])
+
+    def mean_above(self, share: float) -> float:
+        """Of the rows from this share on, the longest at 1."""
+        steps = 64
+        points = [self.at(share + (1 - share) * i / steps) for i in range(steps + 1)]
+        return sum((low + high) / 2 for low, high in pairwise(points)) / steps
+
+    def within(self, max_length: int) -> "Lengths":
+        return replace(self, quantiles=tuple(min(length, max_length) for length in self.quantiles))
+
+
+def quantiles(lengths: Sequence[int], parts: int = 20) -> tuple[int, ...]:
+    ordered = sorted(lengths)
+    return tuple(ordered[round(i * (len(ordered) - 1) / parts)] for i in range(parts + 1))
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Of a training: its largest forward pass, the rows in one, and the tokens computed for a row with its padding."""
+
+    largest: Pass
+    rows: int
+    computed: float
+
+
+def passes(config: RunConfig, lengths: Lengths, rows: int, *, packed: bool) -> Passes:
+    """Of `rows` training rows."""
+    training = config.training
+    size = min(training.per_device_train_batch_size, max(1, rows))
+    grouped = training.train_sampling_strategy == "group_by_length"
+    if grouped:  # a batch is cut from its stretch by length: nothing to pad, but all long rows in one
+        largest, computed = size * lengths.mean_above(1 - size / min(max(rows, size), STRETCH * size)), lengths.mean
+    else:
+        largest, computed = _largest_of_any(lengths, size, rows), lengths.mean if packed else _longest_of(lengths, size)
+    tokens = round(largest) if packed else size * lengths.longest
+    return Passes(Pass(tokens, round(largest * lengths.scored), lengths.longest), size, computed)
+
+
+def _largest_of_any(lengths: Lengths, size: int, rows: int) -> float:
+    """Rows by chance: so much above the middle batch as the largest of so many batches is expected to lie."""
+    shares = [i / 32 for i in range(33)]
+    spread = math.sqrt(sum((lengths.at(share) - lengths.mean) ** 2 for share in shares) / len(shares))
+    deviations = math.sqrt(2 * math.log(max(1.0, rows / size)))
+    return min(size * lengths.longest, size * lengths.mean + deviations * spread * math.sqrt(size))
+
+
+def _longest_of(lengths: Lengths, size: int) -> float:
+    """The expected longest of so many rows by chance."""
+    steps = 64
+    edges = [lengths.at((i / steps) ** (1 / size)) for i in range(steps + 1)]
+    return sum((low + high) / 2 for low, high in pairwise(edges)) / steps

@@ -1,0 +1,145 @@
+"""How long a run will take, from how long finished ones of the same base took on the same hardware.
+
+Three parts, each from what was measured of it: loading and saving, training, and measuring base and fine-tuned model.
+Training is carried over from one setting to another by how much there is to compute (app.launch.work), and runs with
+more settings in common count more.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from statistics import median
+from typing import Any
+
+from app import run_config
+from app.launch import passes, past, work
+from app.launch.launch_facts import ModelShape, total_steps
+from app.launch.passes import Lengths
+from app.launch.past import Past
+from app.run_config import RunConfig
+
+# The finished runs that a forecast rests on, at most.
+NEAREST = 5
+# What training speed depends on: runs that share these count more.
+OF_SPEED = (
+    "quantization.method", "quantization.compute_dtype", "lora.r", "lora.lora_dropout", "lora.target_modules",
+    "lora.use_dora", "lora.fused", "data.max_length", "training.per_device_train_batch_size",
+    "training.max_tokens_per_step", "training.gradient_checkpointing", "training.packing",
+    "training.train_sampling_strategy", "training.logits", "training.torch_compile", "training.use_liger_kernel",
+    "training.optim",
+)  # fmt: skip
+# What the base's measurement depends on: it is taken once and kept (worker.finetune.keys, baseline_key).
+OF_BASELINE = (
+    "model.base_model", "model.revision", "quantization.method", "quantization.double_quant",
+    "quantization.compute_dtype", "data.dataset", "data.eval_fraction", "data.split_seed", "data.max_length",
+    "data.prompt_template", "evaluation.max_eval_rows", "evaluation.max_new_tokens",
+)  # fmt: skip
+# A token that is generated costs as much as so many that are scored.
+GENERATED = 6.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run whose time is asked for: its rows, and whether its base will have been measured before it."""
+
+    config: RunConfig
+    train_rows: int
+    held_out: int
+    lengths: Lengths
+    base_known: bool
+
+
+def seconds(asked: Asked, shape: ModelShape | None, runs: Sequence[Past]) -> tuple[float, int] | None:
+    """From start to end, and the number of runs that it rests on; None without one. `runs`: of the base and hardware
+    that are asked for, newest first."""
+    near = _nearest(asked.config, runs)
+    if not near:
+        return None
+    start = median(run.start_seconds for run in runs[:NEAREST])
+    return start + _training(asked, shape, near) + _evaluation(asked, near), len(near)
+
+
+def baseline_of(flat: Mapping[str, Any]) -> tuple[str, ...]:
+    """What two runs have in common of which the second finds its base measured."""
+    return tuple(repr(flat.get(name)) for name in OF_BASELINE)
+
+
+def _nearest(config: RunConfig, runs: Sequence[Past]) -> list[Past]:
+    flat = run_config.flatten(config.model_dump(mode="json"))
+    by_distance = sorted(runs, key=lambda run: _distance(flat, run.flat))  # the newer first of two as near
+    return list(islice((run for run in by_distance if run.config), NEAREST))
+
+
+def _distance(asked: Mapping[str, Any], other: Mapping[str, Any]) -> int:
+    return sum(asked.get(name) != other.get(name) for name in OF_SPEED)
+
+
+def _training(asked: Asked, shape: ModelShape | None, near: Sequence[Past]) -> float:
+    rows = past.examples(asked.config, asked.train_rows)
+    here = _of_a_row(asked.config, asked.train_rows, asked.lengths, shape)
+    flat = run_config.flatten(asked.config.model_dump(mode="json"))
+    found = []
+    for run in near:
+        then = _as_asked(run, asked)
+        there = _of_a_row(then.config, then.train_rows, then.lengths, shape)
+        found.append((run.seconds_a_row * here / there, 1 / (1 + _distance(flat, run.flat))))
+    return rows * weighted_median(found)
+
+
+def _of_a_row(config: RunConfig, rows: int, lengths: Lengths, shape: ModelShape | None) -> float:
+    """Without a shape, rows by their tokens."""
+    if shape is None:
+        return lengths.mean
+    packed = config.training.packing is not False
+    made = passes.passes(config, lengths, rows, packed=packed)
+    return work.of_a_row(config, shape, lengths, made, recompute=config.training.gradient_checkpointing is True)
+
+
+def _evaluation(asked: Asked, near: Sequence[Past]) -> float:
+    """Of the fine-tuned model, at the end and on the way, and of the base unless it is known."""
+    tuned = [(run.evaluation_seconds - run.baseline_seconds) / _tuned(_as_asked(run, asked)) for run in near]
+    made = _tuned(asked) * median(tuned)
+    if asked.base_known:
+        return made
+    base = [run.baseline_seconds / _base(_as_asked(run, asked)) for run in near if run.baseline_seconds]
+    return made + _base(asked) * (median(base) if base else median(tuned))
+
+
+def _as_asked(run: Past, asked: Asked) -> Asked:
+    assert run.config is not None
+    held_out = run.held_out or run.config.evaluation.max_eval_rows
+    return Asked(run.config, run.train_rows, held_out, run.lengths or asked.lengths, base_known=True)
+
+
+def _tuned(asked: Asked) -> float:
+    """In tokens scored: the fine-tuned model's answers are about as long as those it was trained on."""
+    evaluation, lengths = asked.config.evaluation, asked.lengths
+    rows = max(1, min(asked.held_out, evaluation.max_eval_rows))
+    written = min(evaluation.max_new_tokens, lengths.mean * lengths.scored)
+    return rows * (lengths.mean * (1 + _evaluations(asked)) + GENERATED * written)
+
+
+def _base(asked: Asked) -> float:
+    """The base seldom ends its answers."""
+    rows = max(1, min(asked.held_out, asked.config.evaluation.max_eval_rows))
+    return rows * (asked.lengths.mean + GENERATED * asked.config.evaluation.max_new_tokens)
+
+
+def _evaluations(asked: Asked) -> int:
+    """Held-out losses before the last step."""
+    training = asked.config.training
+    steps = total_steps(training, asked.train_rows)
+    every = training.eval_steps or max(1, math.ceil(steps / max(1.0, training.num_train_epochs)))
+    return max(0, math.ceil(steps / every) - 1)
+
+
+def weighted_median(found: Iterable[tuple[float, float]]) -> float:
+    """Of values with weights: half of the weight lies on either side."""
+    ordered = sorted(found)
+    half, seen = sum(weight for _, weight in ordered) / 2, 0.0
+    for value, weight in ordered:
+        seen += weight
+        if seen >= half:
+            return value
+    raise ValueError("there are no values")

@@ -1,0 +1,58 @@
+"""How much there is to compute for a row of a training, from settings and shape alone: only its ratios mean anything.
+
+In multiply-adds of a large matrix product on CPU. The constants were fitted to the CPU time of some twenty settings of
+two small models; what a device does otherwise, its finished runs set right, those with like settings most.
+"""
+
+from app.launch.launch_facts import Linear, ModelShape, adapted_layers
+from app.launch.passes import Lengths, Passes
+from app.run_config import RunConfig
+
+# A number that passes through a layer once, beside its products: norms, activations, copies.
+TOUCHED = 75.0
+# The same of the input of a layer with an adapter: what dropout and the second path cost, fused and as peft does it.
+ADAPTED, ADAPTED_BY_PEFT, DROPPED, DROPPED_BY_PEFT = 20.0, 60.0, 40.0, 150.0
+# An adapter's products are narrow, and attention's are in small blocks: slower than the base's.
+NARROW, ATTENTION = 1.5, 4.0
+# A 4-bit or 8-bit weight, made whole once a pass and direction; and what a layer costs a pass however small it is.
+WHOLE, CALLED = {"nf4": 10.0, "fp4": 10.0, "int8": 40.0, "none": 0.0}, 8e6
+
+
+def of_a_row(config: RunConfig, shape: ModelShape, lengths: Lengths, passes: Passes, *, recompute: bool) -> float:
+    """Forward and backward over one row, with its share of what each pass costs."""
+    again = 1 if recompute else 0
+    of_a_token = (
+        sum(linear.inputs * linear.outputs for linear in shape.linears) * (2 + again)
+        + sum((linear.inputs + linear.outputs) for linear in shape.linears) * TOUCHED * (2 + again) / 2
+        + _adapter(config, adapted_layers(config.lora, shape), again)
+    )
+    of_a_pass = sum(_called(config, linear) for linear in shape.linears) * (2 + again)
+    beside = _attention(shape, lengths, again) + _head(config, shape, lengths)
+    return passes.computed * of_a_token + beside + of_a_pass / passes.rows
+
+
+def _adapter(config: RunConfig, adapted: list[Linear], again: int) -> float:
+    lora = config.lora
+    products = lora.r * NARROW * (3 + again)
+    touched = ADAPTED if lora.fused else ADAPTED_BY_PEFT
+    if lora.lora_dropout:
+        touched += DROPPED if lora.fused else DROPPED_BY_PEFT
+    return sum(products * (layer.inputs + layer.outputs) + touched * layer.inputs for layer in adapted)
+
+
+def _called(config: RunConfig, linear: Linear) -> float:
+    return linear.inputs * linear.outputs * WHOLE[config.quantization.method] + CALLED
+
+
+def _attention(shape: ModelShape, lengths: Lengths, again: int) -> float:
+    if shape.decoder is None:
+        return 0.0
+    squares = lengths.mean**2 + (lengths.longest - lengths.mean) ** 2 / 4
+    return squares * shape.decoder.hidden * shape.decoder.layers * ATTENTION * (3 + again)
+
+
+def _head(config: RunConfig, shape: ModelShape, lengths: Lengths) -> float:
+    if shape.decoder is None:
+        return 0.0
+    share = lengths.scored if config.training.logits == "scored" else 1.0
+    return 3 * share * lengths.mean * shape.decoder.hidden * shape.decoder.vocabulary
