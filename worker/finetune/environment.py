@@ -29,7 +29,7 @@ def environment(job: Prepared, model_commit: str | None, batch_divisor: int) -> 
         "hashes": job.hashes,
         "prompt_template": job.template.kind,
         "gradient_checkpointing": job.recompute,
-        "paths": dict(job.paths.said),
+        "paths": job.paths.said,  # itself: what is noted later is in it
         **({"batch_divisor": batch_divisor} if batch_divisor > 1 else {}),
         "quantization": {
             "method": job.config.quantization.method,

@@ -75,7 +75,7 @@ def train_adapter(
     points = Told(Curves(output_dir / "metrics.jsonl", keep=state["points"] if state else 0), reporter)
     with measured(model.device) as memory:
         run = _training(job, model, folder, points, memory, clock, reporter, batch_divisor)
-        reporter.environment({"paths": ways(job, run)})
+        job.paths.note(_ways(job, run), reporter)
         if state is not None:
             run.restore(state)
             reporter.log(f"Continuing after step {run.done.step} of {run.plan.total_steps}")
@@ -123,11 +123,10 @@ def _training(
     )
 
 
-def ways(job: Prepared, run: Training) -> dict[str, str]:
-    """How this training computes, each in a few words under its short name (app.computing)."""
+def _ways(job: Prepared, run: Training) -> dict[str, str]:
+    """How this training computes, beside what was chosen before it."""
     optimizer = run.learner.optimizer
     return {
-        **job.paths.said,
         **fused_lora.paths(run.learner.model),
         "optimizer": type(optimizer).__name__ + (", fused" if optimizer.defaults.get("fused") else ""),
         "recomputation": "computed again in the backward pass" if job.recompute else "kept",
