@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -33,17 +33,22 @@ FIRST_TO_GO = "1000"
 
 
 def main() -> int:
+    return program.main(stand_by(_load))
+
+
+def stand_by(load: Callable[[bool], None]) -> list[str]:
+    """The arguments of a run, once there is one; where none comes, the process ends here."""
     options = _options().parse_args()
     if os.getppid() != options.parent_pid:
-        return Exit.ORPHANED
+        program.leave(Exit.ORPHANED)
     die_with(options.parent_pid)
-    with first_to_go():
-        program.prepare_environment()
-        if not _loaded(options.gpu):
-            return Exit.FAILED  # the run that comes next says why, in words
+    with _first_to_go():
+        load(options.gpu)
         os.write(options.report_fd, READY + b"\n")
-        arguments = wait()
-    return program.main(arguments) if arguments is not None else Exit.DONE
+        arguments = _wait()
+    if arguments is None:
+        program.leave(Exit.DONE)
+    return arguments
 
 
 def _options() -> argparse.ArgumentParser:
@@ -54,7 +59,7 @@ def _options() -> argparse.ArgumentParser:
     return parser
 
 
-def wait() -> list[str] | None:
+def _wait() -> list[str] | None:
     """The arguments of a run, once there is one; what is printed from then on goes to the file that came with them."""
     with socket.socket(fileno=os.dup(0)) as orders:
         message, files, _, _ = socket.recv_fds(orders, LONGEST_MESSAGE, 1)
@@ -71,7 +76,7 @@ def wait() -> list[str] | None:
 
 
 @contextmanager
-def first_to_go() -> Iterator[None]:
+def _first_to_go() -> Iterator[None]:
     """Within the block the kernel takes this process, which has nothing to lose, before any that has work."""
     before = OOM_SCORE.read_text() if OOM_SCORE.exists() else None
     if before is not None:
@@ -81,17 +86,19 @@ def first_to_go() -> Iterator[None]:
         OOM_SCORE.write_text(before)
 
 
-def _loaded(gpu: bool) -> bool:
+def _load(gpu: bool) -> None:
     """Import in the gaps that others leave: in a thread, as a process could not take its low priority back."""
+    program.prepare_environment()
     import_module("numpy")  # here: the threads that it starts have the priority of the one that imports it
     loaded = threading.Event()
-    thread = threading.Thread(target=_load, args=(gpu, loaded), name="imports")
+    thread = threading.Thread(target=_load_gently, args=(gpu, loaded), name="imports")
     thread.start()
     thread.join()
-    return loaded.is_set()
+    if not loaded.is_set():  # the run that comes next does without, and says in words what is wrong
+        program.leave(Exit.FAILED)
 
 
-def _load(gpu: bool, loaded: threading.Event) -> None:
+def _load_gently(gpu: bool, loaded: threading.Event) -> None:
     if hasattr(os, "SCHED_IDLE"):
         with suppress(PermissionError):  # a container may forbid it
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # of this thread alone

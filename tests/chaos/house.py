@@ -179,10 +179,17 @@ class House:
 
     def child(self, worker: int = 0) -> psutil.Process | None:
         """The training process of a worker."""
+        return next((process for process in self._children(worker) if not waits_for_a_run(process)), None)
+
+    def spare(self, worker: int = 0) -> psutil.Process | None:
+        """The process that waits beside it for the next run."""
+        return next((process for process in self._children(worker) if waits_for_a_run(process)), None)
+
+    def _children(self, worker: int) -> list[psutil.Process]:
         process = self.workers[worker]
         with suppress(psutil.Error):
-            return next(iter(process.children()), None) if process else None
-        return None
+            return list(process.children()) if process else []
+        return []
 
     def parts(self) -> list[psutil.Process]:
         """The processes that are meant to run; a child is none of them once all runs have ended."""
@@ -391,6 +398,13 @@ def _settings(data_dir: Path, runtime: Path, lease: float) -> Settings:
         if before is not None:
             os.environ["XDG_RUNTIME_DIR"] = before
     return settings
+
+
+def waits_for_a_run(process: psutil.Process) -> bool:
+    """Its input is a socket; that of every other process of a house is a pipe or nothing."""
+    with suppress(OSError):
+        return os.readlink(f"/proc/{process.pid}/fd/0").startswith("socket:")
+    return False
 
 
 def _environment(settings: Settings, runtime: Path, folder: Path) -> dict[str, str]:

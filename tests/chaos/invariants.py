@@ -158,7 +158,8 @@ def _nothing_left(house: House) -> list[str]:
 
 
 def _processes(house: House) -> Iterator[str]:
-    ours = {process.pid for process in house.parts()}
+    spares = (house.spare(worker) for worker in range(len(house.workers)))
+    ours = {process.pid for process in (*house.parts(), *spares) if process}
     for process in house.processes():
         if process.pid not in ours:
             try:

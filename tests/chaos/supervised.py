@@ -31,12 +31,12 @@ class Supervised(House):
 
     def find(self) -> None:
         """Have the handles be those of the processes that live now."""
-        found = list(self._children())
+        found = list(self._parts_of_up())
         self.broker, self.web, self.workers[0] = (
             next((process for process, line in found if words in line), None) for words in (BROKER, WEB, WORKER)
         )
 
-    def _children(self) -> list[tuple[psutil.Process, str]]:
+    def _parts_of_up(self) -> list[tuple[psutil.Process, str]]:
         found = []
         with suppress(psutil.Error):
             for process in self.up.children() if self.up else []:
@@ -48,9 +48,9 @@ class Supervised(House):
         self.find()
         super().kill_worker(index, number)
 
-    def child(self, worker: int = 0) -> psutil.Process | None:
+    def _children(self, worker: int) -> list[psutil.Process]:
         self.find()
-        return super().child(worker)
+        return super()._children(worker)
 
     def end_up(self, number: signal.Signals) -> float:
         """Stop the whole thing; how long it took until nothing of it was left."""

@@ -24,9 +24,9 @@ def main(program: str) -> None:
     if program == "child":
         del sys.argv[1]
         runpy.run_module("tests.chaos.child", run_name="__main__", alter_sys=True)
-    from worker import app, job
+    from worker import app, job, spare
 
-    job.TRAINING = ("-m", "tests.chaos.unguarded", "child")
+    job.TRAINING = spare.COMMAND = ("-m", "tests.chaos.unguarded", "child")
     sys.exit(app.main())
 
 

@@ -2,9 +2,9 @@
 
 import sys
 
-from worker import job
+from worker import job, spare
 from worker.app import main
 
 if __name__ == "__main__":
-    job.TRAINING = ("-m", "tests.chaos.child")
+    job.TRAINING = spare.COMMAND = ("-m", "tests.chaos.child")
     sys.exit(main())

@@ -1,4 +1,5 @@
-"""kill -9 of the worker, its child or both, at any moment of a run from its start to its end.
+"""kill -9 of the worker, its child or both, at any moment of a run from its start to its end; and now and then of the
+process that waits for the next run.
 
 What died is started again by `tuneboard up`. From the tenth on, one run in ten trains for real.
 """
@@ -37,6 +38,9 @@ def _trial(house: Supervised, seed: Seed) -> Outcome:
     moment = wait_for_a_moment(house, run_id, seed)
     run, died = house.run(run_id), time.monotonic()
     _kill(house, victim)
+    if seed.random() < 0.5 and (spare := house.spare()):
+        with suppress(psutil.NoSuchProcess):
+            spare.kill()
     until(lambda: _went_on(house, run_id, run["attempt"]), 3 * PROMISED_SECONDS, f"run {run_id} did not go on")
     recovery = time.monotonic() - died
     violations = [*house.wait_all(), *lost(house, run_id, PLAN["checkpoint_every"]), *invariants.check(house)]
