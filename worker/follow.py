@@ -36,7 +36,7 @@ def follow(
     To be called from the thread that lives as long as the attempt: a child dies with the one that starts it. A child
     that says nothing for `silence` seconds is killed.
     """
-    recorder.said, stop = None, None
+    recorder.said, stop, ask_at = None, None, 0.0
     kills, quiet = oom_kills(), _Quiet()
     child = start()
     try:
@@ -47,7 +47,8 @@ def follow(
                 if isinstance(event, Progress):  # a step is done: from here on the machine can get the next one ready
                     context.spares.wanted = True
             recorder.flush_when_due()
-            stop = stop or _asked_to_stop(context, claim)
+            if not stop and time.monotonic() >= ask_at:  # not at every word of a child that says many
+                stop, ask_at = _asked_to_stop(context, claim), time.monotonic() + POLL_SECONDS
             if stop:
                 child.stop(SHUTDOWN_SECONDS if stop is Stop.SHUTDOWN else CANCEL_SECONDS)
             elif quiet.seconds(heard=bool(events)) > (silence or math.inf):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from safetensors.torch import save as to_safetensors
 
 from worker.finetune.adapter import Tensors, adapter_json
@@ -40,8 +41,8 @@ class Curves:
     def add(self, step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None:
         place = {"step": step, "epoch": epoch, "time": time}
         points = [{"name": n, **place, "value": None if v is None else finite(v)} for n, v in values.items()]
-        with self._path.open("a") as file:
-            file.write("".join(json.dumps(point, allow_nan=False) + "\n" for point in points))
+        with self._path.open("ab", buffering=0) as file:
+            file.write(b"".join(to_json(point) + b"\n" for point in points))
 
     def sync(self) -> int:
         """Have every point on disk; answers their length in bytes."""
