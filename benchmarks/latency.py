@@ -2,7 +2,9 @@
 
     python -m benchmarks.latency [--base-model sample/clinic-2m] [--runs 4]
 
-The first run measures its base model, the later ones find the measurement; the worker is idle when each is launched.
+Cold: each run starts a process of its own. Warm: one waits for it, with everything imported. The first run of either
+measures its base model, which is left out here; the later ones find the measurement. The worker is idle when each is
+launched. What loading the model takes alone, in a process with everything imported, is shown beside it.
 """
 
 import argparse
@@ -22,20 +24,21 @@ from typing import Any
 import httpx
 
 from app import broker, claims
+from app.launch import base_models
 from app.migrate import upgrade
 from app.processes import spawn, stop
 from app.settings import Settings
 from worker import app as worker_app
-from worker import follow, recorder
-from worker.child import Child
+from worker import recorder, tasks
 from worker.protocol import Environment, Event, Points, Stage
+from worker.spare import Spares
 
 ROWS = 60
 # Each part ends with the moment named here; clocks are CLOCK_MONOTONIC, which all processes share.
 PARTS = {
     "answered": "POST /runs answers",
     "claimed": "message, claim by the worker",
-    "spawned": "child process made",
+    "spawned": "child process made, or found",
     "imported": "Python, torch and libraries loaded",
     "prepared": "data read, base model quantised",
     "baseline": "base model measured or found",
@@ -66,8 +69,17 @@ def noting_worker(moments: Path) -> int:
             note(name)
         take(self, event)
 
+    look = Spares.look
+
+    def noting_look(self: Spares, *args: Any, **kwargs: Any) -> None:
+        look(self, *args, **kwargs)
+        with self._lock:
+            if self._spare and self._spare.is_ready():
+                note("ready")
+
     claims.claim = noted("claimed", claims.claim)
-    vars(follow)["Child"] = noted("spawned", Child)
+    vars(tasks)["_training"] = noted("spawned", vars(tasks)["_training"])
+    Spares.look = noting_look  # type: ignore[method-assign]
     recorder.Recorder.take = noting_take  # type: ignore[method-assign]
     return worker_app.main()
 
@@ -102,8 +114,8 @@ def running(settings: Settings, moments: Path) -> Iterator[httpx.Client]:
             stop(web, grace=10)
 
 
-def measure(client: httpx.Client, base_model: str, moments: Path) -> dict[str, float]:
-    """Seconds of each part for one run."""
+def measure(client: httpx.Client, base_model: str, moments: Path, *, warm: bool) -> dict[str, float]:
+    """Seconds of each part for one run, once a process waits for it where one is to."""
     config = {
         "model": {"base_model": base_model},
         "data": {"dataset": 1, "max_length": 128},
@@ -111,6 +123,8 @@ def measure(client: httpx.Client, base_model: str, moments: Path) -> dict[str, f
         "evaluation": {"max_new_tokens": 16},
     }
     moments.write_text("")
+    if warm:
+        _wait(lambda: "ready" in moments.read_text())
     launched = time.monotonic()
     answer = client.post("/api/v1/runs", json={"experiment": "latency", "config": config})
     answer.raise_for_status()
@@ -150,15 +164,59 @@ def _wait(condition: Callable[[], bool], seconds: float = 300) -> None:
     raise SystemExit("It took too long; see benchmark.log in the data folder.")
 
 
-def show(first: Mapping[str, float], later: Sequence[Mapping[str, float]]) -> None:
-    print(f"{'seconds':38} {'first run':>10} {'later, median':>14} {'largest':>8}")
-    for name, label in PARTS.items():
-        found = [parts[name] for parts in later]
-        print(f"{label:38} {first[name]:10.2f} {statistics.median(found):14.2f} {max(found):8.2f}")
-    totals = [sum(parts.values()) for parts in later]
-    print(
-        f"{'launch to first step':38} {sum(first.values()):10.2f} {statistics.median(totals):14.2f} {max(totals):8.2f}"
-    )
+def show(sides: Mapping[str, Sequence[Mapping[str, float]]], loading: float) -> None:
+    print(f"{'seconds':38}" + "".join(f"{name + ', median':>15} {'largest':>8}" for name in sides))
+    for part, label in PARTS.items():
+        _row(label, [[parts[part] for parts in runs] for runs in sides.values()])
+    _row("launch to first step", [[sum(parts.values()) for parts in runs] for runs in sides.values()])
+    since = list(PARTS)[list(PARTS).index("claimed") + 1 :]
+    beyond = [[sum(parts[part] for part in since) - loading for parts in runs] for runs in sides.values()]
+    _row(f"claim to first step, less {loading:.2f} of loading", beyond)
+
+
+def _row(label: str, sides: Sequence[Sequence[float]]) -> None:
+    print(f"{label:38}" + "".join(f"{statistics.median(found):15.2f} {max(found):8.2f}" for found in sides))
+
+
+LOADING = """
+import sys, time
+from pathlib import Path
+from worker import __main__ as program
+program.prepare_environment()
+program.load_libraries()
+import torch
+from app.config_sections import QuantizationConfig
+from worker.finetune.model import load_base
+began = time.monotonic()
+load_base(Path(sys.argv[1]), QuantizationConfig(), dtype=torch.float32, device=torch.device("cpu"))
+print(time.monotonic() - began)
+"""
+
+
+def loading_seconds(settings: Settings, base_model: str) -> float:
+    """The model alone, the first of its process."""
+    folder = base_models.resolve(settings, base_model, None).folder
+    found = [
+        float(subprocess.check_output([sys.executable, "-c", LOADING, str(folder)], text=True).split()[-1])
+        for _ in range(3)
+    ]
+    return statistics.median(found)
+
+
+def one_side(options: argparse.Namespace, *, warm: bool) -> list[dict[str, float]]:
+    """A stack of its own, with and without a process that waits."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        os.environ |= {"TUNEBOARD_DATA_DIR": folder, "TUNEBOARD_PORT": str(free.getsockname()[1])}
+        os.environ["TUNEBOARD_SPARE"] = str(warm)
+        free.close()
+        moments = Path(folder) / "moments.jsonl"
+        with running(Settings(), moments) as client:
+            rows = [{"instruction": f"What is item {i}?", "response": f"It comes before {i + 1}."} for i in range(ROWS)]
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            client.post("/api/v1/datasets", files={"file": ("rows.jsonl", text)}).raise_for_status()
+            runs = range(1 + options.runs)
+            return [measure(client, options.base_model, moments, warm=warm) for _ in runs][1:]
 
 
 def main() -> int:
@@ -169,17 +227,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.moments:
         return noting_worker(options.moments)
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        os.environ |= {"TUNEBOARD_DATA_DIR": folder, "TUNEBOARD_PORT": str(free.getsockname()[1])}
-        free.close()
-        moments = Path(folder) / "moments.jsonl"
-        with running(Settings(), moments) as client:
-            rows = [{"instruction": f"What is item {i}?", "response": f"It comes before {i + 1}."} for i in range(ROWS)]
-            text = "".join(json.dumps(row) + "\n" for row in rows)
-            client.post("/api/v1/datasets", files={"file": ("rows.jsonl", text)}).raise_for_status()
-            measured = [measure(client, options.base_model, moments) for _ in range(max(2, options.runs))]
-    show(measured[0], measured[1:])
+    sides = {"cold": one_side(options, warm=False), "warm": one_side(options, warm=True)}
+    show(sides, loading_seconds(Settings(), options.base_model))
     return 0
 
 
