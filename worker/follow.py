@@ -16,6 +16,8 @@ from worker.storage import is_passing
 from worker.verdict import Stop, Verdict, judge
 
 POLL_SECONDS = 0.2
+# Between two looks at whether somebody asked to cancel: asking the database costs more than all that a step says.
+ASK_SECONDS = 0.5
 # A turn that took longer than this says that the worker itself stood still, and nothing about its child.
 LONGEST_TURN_SECONDS = 5.0
 # From SIGTERM to SIGKILL. Whoever cancels wants the machine back; whoever stops the worker wants the progress kept, and
@@ -47,8 +49,10 @@ def follow(
                 if isinstance(event, Progress):  # a step is done: from here on the machine can get the next one ready
                     context.spares.wanted = True
             recorder.flush_when_due()
-            if not stop and time.monotonic() >= ask_at:  # not at every word of a child that says many
-                stop, ask_at = _asked_to_stop(context, claim), time.monotonic() + POLL_SECONDS
+            if context.stopping.is_set():
+                stop = stop or Stop.SHUTDOWN
+            elif not stop and time.monotonic() >= ask_at:
+                stop, ask_at = _asked_to_cancel(context, claim), time.monotonic() + ASK_SECONDS
             if stop:
                 child.stop(SHUTDOWN_SECONDS if stop is Stop.SHUTDOWN else CANCEL_SECONDS)
             elif quiet.seconds(heard=bool(events)) > (silence or math.inf):
@@ -61,9 +65,7 @@ def follow(
         child.close()
 
 
-def _asked_to_stop(context: Context, claim: Claim) -> Stop | None:
-    if context.stopping.is_set():
-        return Stop.SHUTDOWN
+def _asked_to_cancel(context: Context, claim: Claim) -> Stop | None:
     try:
         with context.db.reading() as session:
             return Stop.CANCEL if cancel_requested(session, claim) else None
