@@ -35,6 +35,14 @@ def test_every_row_comes_once_an_epoch_and_lengths_stand_together() -> None:
     assert sum(lengths) / padded > 0.9
 
 
+def test_in_random_order_every_row_comes_once_too_and_lengths_do_not_stand_together() -> None:
+    lengths = tuple((i * 37) % 100 + 5 for i in range(203))
+    batches = epoch_batches(lengths, 4, seed=42, epoch=0, grouped=False)
+    assert sorted(i for batch in batches for i in batch) == list(range(203))
+    padded = sum(max(lengths[i] for i in batch) * len(batch) for batch in batches)
+    assert sum(lengths) / padded < 0.75
+
+
 def test_order_depends_on_seed_and_epoch_alone() -> None:
     lengths = tuple(range(5, 65))
     first = epoch_batches(lengths, 4, seed=42, epoch=0)

@@ -1,6 +1,7 @@
 """Perplexity is a sum over tokens: no batch, order or padding changes it, and the usual mistakes give other numbers."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import torch
 
 from app.data.rows import read_rows
 from worker.finetune import likelihood as module
+from worker.finetune import packing
 from worker.finetune.batches import IGNORED, pad
 from worker.finetune.likelihood import likelihood
 from worker.finetune.model import Base, load_base
+from worker.finetune.paths import PLAIN, Paths
 from worker.finetune.reporter import Silent
 from worker.finetune.tokenizer import load_tokenizer
 from worker.finetune.tokens import Example, encode
@@ -32,9 +35,11 @@ def examples(llama: Path, rows: Path) -> list[Example]:
     return [item.fit(96) for item in encode(numbered, template, tokenizer, Silent())]
 
 
-def score(base: Base, examples: list[Example], at_once: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+def score(
+    base: Base, examples: list[Example], at_once: int, monkeypatch: pytest.MonkeyPatch, paths: Paths = PLAIN
+) -> Any:
     monkeypatch.setattr(module, "_tokens_at_once", lambda *_: at_once)
-    return likelihood(base.model, examples, pad_id=1, dtype=torch.float32, reporter=Silent())
+    return likelihood(base.model, examples, pad_id=1, dtype=torch.float32, reporter=Silent(), paths=paths)
 
 
 @torch.no_grad()
@@ -61,6 +66,22 @@ def test_the_value_depends_on_neither_batch_size_nor_order(
     assert values[300] == pytest.approx(values[1], rel=1e-6)
     assert values[100_000] == pytest.approx(values[1], rel=1e-6)
     assert score(base, examples[::-1], 300, monkeypatch).loss == pytest.approx(values[1], rel=1e-6)
+
+
+def test_rows_in_one_line_and_logits_in_chunks_give_the_same_value_row_by_row(
+    llama: Path, examples: list[Example], make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, cpu = make_config(), torch.device("cpu")
+    base = load_base(llama, config.quantization, dtype=torch.float32, device=cpu, stop_ids=(1,))
+    expected = score(base, examples, 300, monkeypatch)
+    chosen = packing.choose(base.model, examples, longest=96, pad_id=1, dtype=torch.float32, training=config.training)
+    assert chosen.packed
+    assert chosen.scored
+    for size, chunk in ((1, None), (300, 100), (100_000, 64)):
+        found = score(base, examples, size, monkeypatch, replace(chosen, chunk=chunk))
+        assert found.tokens == expected.tokens
+        assert found.nll == pytest.approx(expected.nll, rel=1e-5)
+        assert math.exp(found.loss) == pytest.approx(math.exp(expected.loss), rel=1e-6)
 
 
 def test_the_usual_mistakes_give_other_numbers(
