@@ -90,7 +90,7 @@ def perplexity(loss: float) -> float:
 
 def measure(
     model: Any,
-    writer: Any,
+    writer: Writer,
     rows: HeldOut,
     decoding: Decoding,
     tokenizer: Any,

@@ -1,19 +1,23 @@
 """Greedy answers, in batches as large as memory allows."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
+from worker.finetune import greedy
 from worker.finetune.device import autocast, free_bytes
 from worker.finetune.errors import Stopped, is_out_of_memory
+from worker.finetune.greedy import Row
+from worker.finetune.lines import left_padded
 from worker.finetune.model import context_length
 from worker.finetune.reporter import Reporter, check_stop
+from worker.finetune.writers import Writer
 
-LARGEST_BATCH = 64
+LARGEST_BATCH = {"cpu": 256, "cuda": 512}
 
 
 @dataclass(frozen=True)
@@ -47,58 +51,68 @@ class _StopRequested(StoppingCriteria):  # type: ignore[misc]
 
 @torch.no_grad()
 def generate(
-    model: Any, questions: Sequence["array[int]"], decoding: Decoding, tokenizer: Any, reporter: Reporter
+    writer: Writer,
+    questions: Sequence["array[int]"],
+    decoding: Decoding,
+    tokenizer: Any,
+    reporter: Reporter,
+    *,
+    expected: Sequence[int] | None = None,
 ) -> list[Answer]:
-    """The answer to each prompt, in the order given; the longest prompts first, so that memory fails early."""
-    model.eval()
-    order = sorted(range(len(questions)), key=lambda i: -len(questions[i]))
-    answers = [Answer("", ended=False)] * len(questions)
+    """The answer to each prompt, in the order given.
+
+    The longest go first, so that memory fails early. `expected` has a guess of each answer's tokens, for the order.
+    """
+    model = writer.model.eval()
+    guessed = expected or [0] * len(questions)
+    order = sorted(range(len(questions)), key=lambda i: -len(questions[i]) - min(guessed[i], decoding.max_new_tokens))
     size = _batch_size(model, max(map(len, questions)) + decoding.max_new_tokens)
-    while order:
+    said: dict[int, list[int]] = {}
+    while left := [number for number in order if number not in said]:
         check_stop(reporter)
-        batch = [questions[i] for i in order[:size]]
+        rows = [
+            Row(number, questions[number], room(model, len(questions[number]), decoding.max_new_tokens))
+            for number in left[:size]
+        ]
         try:
-            found = _answers(model, batch, decoding, tokenizer, reporter)
+            with autocast(model.device, decoding.dtype):
+                for row in _answers(writer, rows, decoding, reporter):
+                    said[row.number] = row.said
         except (RuntimeError, MemoryError) as error:
             if size == 1 or not is_out_of_memory(error):
                 raise
-            size = max(1, size // 2)
-            continue
-        for i, answer in zip(order[:size], found, strict=True):
-            answers[i] = answer
-        order = order[size:]
-    return answers
+            size = max(1, min(size, len(rows)) // 2)
+    texts = tokenizer.batch_decode([said[number] for number in range(len(questions))], skip_special_tokens=True)
+    return [Answer(text.strip(), said[number][-1] in decoding.stop_ids) for number, text in enumerate(texts)]
 
 
-def _answers(
-    model: Any, batch: Sequence["array[int]"], decoding: Decoding, tokenizer: Any, reporter: Reporter
-) -> list[Answer]:
-    width = max(map(len, batch))
-    ids = torch.full((len(batch), width), decoding.pad_id, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for line, question in enumerate(batch):
-        ids[line, width - len(question) :] = torch.tensor(question, dtype=torch.long)
-        mask[line, width - len(question) :] = 1
-    config = GenerationConfig(
-        max_new_tokens=room(model, width, decoding.max_new_tokens),
-        do_sample=False,
-        use_cache=True,
-        eos_token_id=list(decoding.stop_ids),
-        pad_token_id=decoding.pad_id,
+def _answers(writer: Writer, rows: Sequence[Row], decoding: Decoding, reporter: Reporter) -> Iterator[Row]:
+    if writer.leaving:
+        return greedy.answer(writer.model, rows, decoding.stop_ids, reporter)
+    return _by_transformers(writer.model, rows, decoding, reporter)
+
+
+def _by_transformers(model: Any, rows: Sequence[Row], decoding: Decoding, reporter: Reporter) -> Iterator[Row]:
+    """Of the rows those that may say as much as the first, all by one call."""
+    batch = [row for row in rows if row.left == rows[0].left]
+    ids, mask = left_padded([row.prompt for row in batch], decoding.pad_id)
+    out = model.generate(
+        input_ids=ids.to(model.device),
+        attention_mask=mask.to(model.device),
+        generation_config=GenerationConfig(
+            max_new_tokens=rows[0].left,
+            do_sample=False,
+            use_cache=True,
+            eos_token_id=list(decoding.stop_ids),
+            pad_token_id=decoding.pad_id,
+        ),
+        stopping_criteria=StoppingCriteriaList([_StopRequested(reporter)]),
     )
-    with autocast(model.device, decoding.dtype):
-        out = model.generate(
-            input_ids=ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            generation_config=config,
-            stopping_criteria=StoppingCriteriaList([_StopRequested(reporter)]),
-        )
     if reporter.stop_requested():
         raise Stopped
-    written = out[:, width:].cpu()
-    ended = torch.isin(written, torch.tensor(decoding.stop_ids, dtype=written.dtype)).any(dim=1).tolist()
-    texts = tokenizer.batch_decode(written, skip_special_tokens=True)
-    return [Answer(text.strip(), is_whole) for text, is_whole in zip(texts, ended, strict=True)]
+    for row, tokens in zip(batch, out[:, ids.shape[1] :].tolist(), strict=True):
+        row.hear(tokens, frozenset(decoding.stop_ids))
+        yield row
 
 
 def room(model: Any, width: int, wanted: int) -> int:
@@ -114,4 +128,5 @@ def _batch_size(model: Any, length: int) -> int:
     head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     cache = 2 * config.num_hidden_layers * heads * head_size * 4 * length
     logits = 12 * config.vocab_size
-    return int(min(LARGEST_BATCH, max(1, free_bytes(model.device) / 2 / (cache + logits))))
+    free = free_bytes(model.device)
+    return int(min(LARGEST_BATCH[model.device.type], max(1, free / 2 / (cache + logits))))

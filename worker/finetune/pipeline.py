@@ -17,6 +17,7 @@ from worker.finetune.results import predictions, resources, results
 from worker.finetune.running import Clock, train_adapter
 from worker.finetune.training import Training
 from worker.finetune.whole import whole_folder
+from worker.finetune.writers import Writer
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def finetune(
     reporter.stage("baseline")
     base = _measure_base(job, baselines_dir or output_dir / "baselines", clock, reporter)
     baseline_seconds = clock.evaluation
+    job.paths.note({"base": "measured" if baseline_seconds else "known already"}, reporter)
     reporter.stage("training")
     run = train_adapter(
         job,
@@ -92,7 +94,7 @@ def _measure_base(job: Prepared, folder: Path, clock: Clock, reporter: Reporter)
         return stored
     model = job.base.model
     with clock.evaluating(), explained("measuring the base model"):
-        writer = writers.base_writer(model, job.base.dtype)
+        writer = writers.base_writer(model, job.base.dtype, job.config.evaluation.generation)
         measured = _measure(job, model, writer, job.held_out, reporter)
         in_plain = _measure(job, model, writer, job.plain_held_out, reporter) if job.plain_held_out else None
     base = baseline.Baseline(measured, in_plain.metrics if in_plain else None)
@@ -104,14 +106,16 @@ def _measure_base(job: Prepared, folder: Path, clock: Clock, reporter: Reporter)
 def _measure_tuned(job: Prepared, run: Training, clock: Clock, reporter: Reporter) -> Measurement:
     model = run.learner.model
     with clock.evaluating(), explained("evaluating the fine-tuned model"):
-        tuned = _measure(job, model, writers.tuned_writer(model, job.base.dtype), job.held_out, reporter)
+        writer = writers.tuned_writer(model, job.base.dtype, job.config.evaluation.generation)
+        tuned = _measure(job, model, writer, job.held_out, reporter)
     with explained("writing the curves"):
         run.points(run.done.step, run.epoch, run.done.seconds, tuned.series)
     return tuned
 
 
-def _measure(job: Prepared, model: Any, writer: Any, rows: HeldOut, reporter: Reporter) -> Measurement:
-    measured = measure(model, writer, rows, job.decoding, job.tokenizer, reporter)
+def _measure(job: Prepared, model: Any, writer: Writer, rows: HeldOut, reporter: Reporter) -> Measurement:
+    job.paths.note({"generation": writer.path}, reporter)
+    measured = measure(model, writer, rows, job.decoding, job.tokenizer, reporter, job.paths)
     if measured.metrics["perplexity"] is None:
         reporter.warn("A perplexity was not measured: the loss of the held-out rows is no finite number.")
     return measured

@@ -12,6 +12,7 @@ from worker.finetune.evaluation import Metrics, measure
 from worker.finetune.preparing import prepare
 from worker.finetune.reporter import Reporter
 from worker.finetune.results import row_result, side
+from worker.finetune.writers import base_writer
 
 Json = dict[str, Any]
 
@@ -35,7 +36,8 @@ def rescore(
     whole = config.model_copy(update={"quantization": config.quantization.model_copy(update={"method": "none"})})
     job = prepare(whole, model_path=folder, rows_path=rows_path, dataset_sha256=dataset_sha256, reporter=reporter)
     model = job.base.model
-    merged = measure(model, model, job.held_out, job.decoding, job.tokenizer, reporter)
+    writer = base_writer(model, job.base.dtype, config.evaluation.generation)
+    merged = measure(model, writer, job.held_out, job.decoding, job.tokenizer, reporter)
     before = [row_result(line) for line in predictions]
     spread = paired.differences(side(before), side(merged.rows))
     unlike = set() if job.keys.perplexity_key == results["perplexity_key"] else {"perplexity"}

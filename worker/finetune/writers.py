@@ -4,10 +4,12 @@ Never an adapter merged into 4-bit weights: quantising the sum again changes eve
 """
 
 import copy
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 
+from worker.finetune import cutting
 from worker.finetune.adapter import adapter_state, restore_adapter, wrap
 from worker.finetune.device import free_bytes
 from worker.finetune.quantization import dequantised, quantised_layers
@@ -15,28 +17,60 @@ from worker.finetune.quantization import dequantised, quantised_layers
 # Of the free memory, what a copy may take: the rest is for keys and values.
 SHARE = 0.6
 
+Way = Literal["fast", "plain"]
 
-def base_writer(model: Any, dtype: torch.dtype) -> Any:
+
+@dataclass(frozen=True)
+class Writer:
+    """A model that answers. `leaving`: rows that have ended leave their batch; else transformers carries them along.
+    `path` says in a few words how it answers, for the record."""
+
+    model: Any
+    leaving: bool
+    path: str
+
+
+def plain_writer(model: Any) -> Writer:
+    return Writer(model, leaving=False, path="by transformers, from the model itself")
+
+
+def base_writer(model: Any, dtype: torch.dtype, way: Way = "fast") -> Writer:
     """The base itself where nothing is quantised, or where a whole copy does not fit."""
-    if not any(quantised_layers(model)) or not _fits(model, dtype):
-        return model
-    return dequantised(copy.deepcopy(model), dtype)
-
-
-def whole_in_place(model: Any, dtype: torch.dtype) -> Any:
-    """As base_writer, of a base that is needed in no other form: it is changed and not copied."""
-    return dequantised(model, dtype) if any(quantised_layers(model)) and _fits(model, dtype) else model
-
-
-def tuned_writer(model: Any, dtype: torch.dtype) -> Any:
-    """A whole copy with the adapter, merged in float32; 16-bit weights would round the merged sum."""
+    if way == "plain":
+        return plain_writer(model)
+    if not any(quantised_layers(model)):
+        return _fast(model, dtype, "from the model itself")
     if not _fits(model, dtype):
-        return model
+        return _fast(model, dtype, "from the model itself, no memory for a copy")
+    return _fast(dequantised(copy.deepcopy(model), dtype), dtype, "from a dequantised copy")
+
+
+def tuned_writer(model: Any, dtype: torch.dtype, way: Way = "fast") -> Writer:
+    """A whole copy with the adapter, merged in float32; 16-bit weights would round the merged sum."""
+    if way == "plain":
+        return plain_writer(model)
+    if not _fits(model, dtype):
+        return _fast(model, dtype, "from the model itself, no memory for a copy")
     config = copy.deepcopy(model.peft_config["default"])
     plain = dequantised(copy.deepcopy(model).unload(), dtype)
     whole = wrap(plain, config)
     restore_adapter(whole, adapter_state(model))
-    return whole.merge_and_unload().eval() if dtype == torch.float32 else whole.eval()
+    if dtype == torch.float32:
+        return _fast(whole.merge_and_unload().eval(), dtype, "from a dequantised copy, adapter merged")
+    return _fast(whole.eval(), dtype, "from a dequantised copy, adapter beside it")
+
+
+def whole_in_place(model: Any, dtype: torch.dtype) -> Any:
+    """A base that is needed in no other form: dequantised and not copied, where that fits."""
+    return dequantised(model, dtype) if any(quantised_layers(model)) and _fits(model, dtype) else model
+
+
+def _fast(model: Any, dtype: torch.dtype, form: str) -> Writer:
+    """Finished rows leave wherever that changes nothing."""
+    against = cutting.why_not(model, dtype)
+    if against is None:
+        return Writer(model, leaving=True, path=f"{form}; finished rows leave")
+    return Writer(model, leaving=False, path=f"{form}; by transformers, because {against}")
 
 
 def _fits(model: Any, dtype: torch.dtype) -> bool:

@@ -1,6 +1,5 @@
 """Greedy answers: the same text whatever the batch, from the tuned weights and never from re-quantised ones."""
 
-import copy
 import json
 from array import array
 from pathlib import Path
@@ -14,10 +13,12 @@ from worker.finetune.adapter import adapter_state, restore_adapter
 from worker.finetune.evaluation import Measurement
 from worker.finetune.generation import Answer, Decoding, generate
 from worker.finetune.likelihood import likelihood
+from worker.finetune.lines import left_padded
 from worker.finetune.preparing import Prepared, prepare
 from worker.finetune.quantization import quantised_layers
 from worker.finetune.reporter import Silent
 from worker.finetune.running import Clock, train_adapter
+from worker.finetune.writers import Writer, base_writer, plain_writer, tuned_writer
 
 
 @pytest.fixture(scope="module", params=["nf4", "int8", "none"])
@@ -34,17 +35,19 @@ def trained(
     return job, run.learner.model
 
 
-def answers(model: Any, job: Prepared, size: int, monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
-    monkeypatch.setattr(generation, "_batch_size", lambda *_: size)
+def answers(writer: Writer, job: Prepared, size: int, monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
+    monkeypatch.setattr(generation, "LARGEST_BATCH", {"cpu": size})
     decoding = Decoding(12, (1,), 1, torch.float32)
-    return generate(model, job.held_out.questions, decoding, job.tokenizer, Silent())
+    return generate(writer, job.held_out.questions, decoding, job.tokenizer, Silent())
 
 
-def test_answers_do_not_depend_on_the_batch(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["fast", "plain"])
+def test_answers_do_not_depend_on_the_batch(way: Any, trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job, model = trained
-    alone = answers(model, job, 1, monkeypatch)
+    writer = tuned_writer(model, torch.float32, way)
+    alone = answers(writer, job, 1, monkeypatch)
     assert any(text for text, _ in alone)
-    assert answers(model, job, 5, monkeypatch) == alone
+    assert answers(writer, job, 5, monkeypatch) == alone
 
 
 def test_the_merged_copy_answers_as_the_quantised_model_with_its_adapter(
@@ -52,13 +55,14 @@ def test_the_merged_copy_answers_as_the_quantised_model_with_its_adapter(
 ) -> None:
     job, model = trained
     before = adapter_state(model)
-    writer = writers.tuned_writer(model, torch.float32)
-    assert not list(quantised_layers(writer))
-    assert not any("lora" in name for name, _ in writer.named_parameters())
-    assert answers(writer, job, 5, monkeypatch) == answers(model, job, 5, monkeypatch)
+    writer = tuned_writer(model, torch.float32)
+    assert writer.leaving
+    assert not list(quantised_layers(writer.model))
+    assert not any("lora" in name for name, _ in writer.model.named_parameters())
+    assert answers(writer, job, 5, monkeypatch) == answers(plain_writer(model), job, 5, monkeypatch)
     ours, copied = (
         likelihood(m, job.held_out.examples, pad_id=1, dtype=torch.float32, reporter=Silent()).loss
-        for m in (model, writer)
+        for m in (model, writer.model)
     )
     # int8 rounds its inputs as well, which a dequantised copy does not.
     assert copied == pytest.approx(ours, rel=1e-5 if job.config.quantization.method != "int8" else 5e-3)
@@ -68,55 +72,54 @@ def test_the_merged_copy_answers_as_the_quantised_model_with_its_adapter(
 def test_without_memory_for_a_copy_the_model_itself_answers(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _, model = trained
     monkeypatch.setattr(writers, "free_bytes", lambda _: 1000)
-    assert writers.tuned_writer(model, torch.float32) is model
+    writer = tuned_writer(model, torch.float32)
+    assert writer.model is model
+    assert "no memory for a copy" in writer.path
 
 
 def test_a_batch_that_does_not_fit_is_halved(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job, model = trained
-    expected = answers(model, job, 2, monkeypatch)
-    real = generation._answers
+    writer = plain_writer(model)
+    expected = answers(writer, job, 2, monkeypatch)
+    real, sizes = generation._answers, []
 
-    def small_memory(model: Any, batch: Any, *rest: Any) -> list[Answer]:
-        if len(batch) > 2:
+    def small_memory(writer: Writer, rows: Any, *rest: Any) -> Any:
+        sizes.append(len(rows))
+        if len(rows) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(model, batch, *rest)
+        return real(writer, rows, *rest)
 
     monkeypatch.setattr(generation, "_answers", small_memory)
-    assert answers(model, job, 9, monkeypatch) == expected
+    assert answers(writer, job, 9, monkeypatch) == expected
+    assert sizes[:3] == [len(expected), len(expected) // 2, len(expected) // 4]
 
 
-def test_prompts_are_padded_on_the_left(trained: Any) -> None:
+def test_prompts_are_padded_on_the_left() -> None:
+    ids, mask = left_padded([array("i", [3, 4, 5, 6, 7]), array("i", [0, 5, 6])], 9)
+    assert ids[1].tolist() == [9, 9, 0, 5, 6]
+    assert mask[1].tolist() == [0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("way", ["fast", "plain"])
+def test_a_model_that_answers_longer_than_its_context_is_held_to_it(way: Any, trained: Any) -> None:
+    """As far as each row's own prompt leaves room, whoever stands in its batch."""
     job, model = trained
-    decoding = Decoding(4, (1,), 1, torch.float32)
-    long, short = job.held_out.questions[0], array("i", [0, 5, 6])
-    seen: list[Any] = []
-
-    class Spy:
-        device, config = model.device, model.config
-
-        def generate(self, **inputs: Any) -> torch.Tensor:
-            seen.append(copy.copy(inputs))
-            return inputs["input_ids"]
-
-    generation._answers(Spy(), [long, short], decoding, job.tokenizer, Silent())
-    assert seen[0]["input_ids"][1].tolist()[-3:] == [0, 5, 6]
-    assert seen[0]["attention_mask"][1].tolist() == [0] * (len(long) - 3) + [1] * 3
-
-
-def test_a_model_that_answers_longer_than_its_context_is_held_to_it(trained: Any) -> None:
-    job, model = trained
-    decoding = Decoding(500, (), 1, torch.float32)
-    answered = generate(model, [array("i", [0, *range(5, 245)])], decoding, job.tokenizer, Silent())
-    assert len(answered) == 1
-    assert not answered[0].ended
+    writer = tuned_writer(model, torch.float32, way)
+    decoding = Decoding(40, (2**15,), 1, torch.float32)
+    questions = [array("i", [0, *range(5, 5 + length)]) for length in (245, 10, 235)]
+    together = generate(writer, questions, decoding, job.tokenizer, Silent())
+    assert together == [generate(writer, [q], decoding, job.tokenizer, Silent())[0] for q in questions]
+    assert not any(answer.ended for answer in together)
+    assert generation.room(model, 246, 40) == 10
 
 
 def test_an_answer_says_whether_it_came_to_its_own_end(trained: Any) -> None:
     job, model = trained
     question = job.held_out.questions[0]
+    writer = tuned_writer(model, torch.float32)
 
     def answered(most: int, stops: tuple[int, ...]) -> Answer:
-        return generate(model, [question], Decoding(most, stops, 1, torch.float32), job.tokenizer, Silent())[0]
+        return generate(writer, [question], Decoding(most, stops, 1, torch.float32), job.tokenizer, Silent())[0]
 
     first = model.generate(input_ids=torch.tensor([list(question)]), max_new_tokens=1, do_sample=False)[0, -1].item()
     assert answered(3, (first,)).ended
@@ -125,11 +128,11 @@ def test_an_answer_says_whether_it_came_to_its_own_end(trained: Any) -> None:
 
 def test_restoring_an_adapter_brings_its_answers_back(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job, model = trained
-    state, expected = adapter_state(model), answers(model, job, 5, monkeypatch)
+    state, expected = adapter_state(model), answers(tuned_writer(model, torch.float32), job, 5, monkeypatch)
     restore_adapter(model, {name: torch.zeros_like(tensor) for name, tensor in state.items()})
-    assert answers(model, job, 5, monkeypatch) != expected
+    assert answers(tuned_writer(model, torch.float32), job, 5, monkeypatch) != expected
     restore_adapter(model, state)
-    assert answers(model, job, 5, monkeypatch) == expected
+    assert answers(tuned_writer(model, torch.float32), job, 5, monkeypatch) == expected
 
 
 def test_sampling_settings_that_come_with_a_model_do_not_reach_its_answers(
@@ -141,9 +144,8 @@ def test_sampling_settings_that_come_with_a_model_do_not_reach_its_answers(
         model = make_model()
         (model / "generation_config.json").write_text(json.dumps(settings))
         job = prepare(make_config(), model_path=model, rows_path=rows, dataset_sha256=None, reporter=Silent())
-        return generate(
-            job.base.model, job.held_out.questions, job.decoding, job.tokenizer, Silent()
-        ), job.base.stop_ids
+        writer = base_writer(job.base.model, torch.float32)
+        return generate(writer, job.held_out.questions, job.decoding, job.tokenizer, Silent()), job.base.stop_ids
 
     plain, _ = answered({})
     loud = {"repetition_penalty": 9.0, "do_sample": True, "temperature": 3.0, "suppress_tokens": list(range(20, 200))}
