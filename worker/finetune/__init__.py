@@ -14,6 +14,7 @@ checkpoint    state on disk                     tree           nested state as J
 whole         folders that are whole or not there            randomness     what dropout draws from next
 offer         what a training that diverged still has to give
 evaluation    perplexity, BLEU, ROUGE-L         likelihood, generation, scoring   the three it is made of
+greedy, lines answers, which rows leave as soon as they have ended   cutting   where that changes nothing
 baseline      the base's stored measurement     keys           what may be ranked with what
 memory        peak and mean                     device         where and in which type
 results       the API's shape                   artifacts      the files that remain

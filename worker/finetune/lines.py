@@ -4,6 +4,7 @@ import inspect
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -80,10 +81,17 @@ def logits(
     model: Any, ids: torch.Tensor, *, mask: torch.Tensor, at: torch.Tensor, cache: DynamicCache | None
 ) -> torch.Tensor:
     """Of each line's last token, in float32, (lines, vocabulary)."""
-    inner = getattr(model, "get_base_model", lambda: model)()
-    taken = inspect.signature(inner.forward).parameters
     optional = {"position_ids": at, "logits_to_keep": 1}
-    inputs = {name: value for name, value in optional.items() if name in taken}
+    inputs = {name: value for name, value in optional.items() if name in _taken(_innermost(model))}
     out = model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=cache is not None, **inputs)
     found: torch.Tensor = out.logits[:, -1].float()
     return found
+
+
+def _innermost(model: Any) -> type:
+    return type(getattr(model, "get_base_model", lambda: model)())
+
+
+@cache
+def _taken(architecture: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(architecture.forward).parameters)
