@@ -241,8 +241,16 @@ class TrainingConfig(Section):
     )
 
     @property
-    def effective_batch_size(self) -> int:
+    def effective_batch_size(self) -> int | None:
+        """Rows in an optimizer step; None where its size is given in tokens."""
+        if self.max_tokens_per_step is not None:
+            return None
         return self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    @property
+    def max_tokens_per_pass(self) -> int | None:
+        """None where a pass has a number of rows."""
+        return self.max_tokens_per_step and self.max_tokens_per_step // self.gradient_accumulation_steps
 
 
 class EvaluationConfig(Section):

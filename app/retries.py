@@ -53,10 +53,14 @@ def halve(session: Session, claim: Claim, error: RunError) -> RunStatus:
     claims.cancel_requested(session, claim)
     run = session.get_one(Run, claim.run_id, populate_existing=True)
     training = parse(run.config).training
-    if not training.auto_find_batch_size or run.batch_divisor > 1 or training.per_device_train_batch_size < 2:
+    if not training.auto_find_batch_size or run.batch_divisor > 1 or not _can_halve(training):
         return claims.fail(session, claim, error)
     claims.update_run(session, claim, {"batch_divisor": 2, "warnings": [*run.warnings, _halved(training)]})
     return claims.requeue(session, claim, error.title, error.code)
+
+
+def _can_halve(training: TrainingConfig) -> bool:
+    return training.max_tokens_per_step is not None or training.per_device_train_batch_size > 1
 
 
 def _since_progress(session: Session, claim: Claim) -> list[Attempt]:
@@ -98,6 +102,8 @@ def _numbers(attempts: list[Attempt]) -> str:
 
 def _halved(training: TrainingConfig) -> str:
     rows, passes = training.per_device_train_batch_size, training.gradient_accumulation_steps
+    if training.max_tokens_per_step is not None:
+        return "Out of memory: continued with half the rows in a pass and twice the passes. No step sees other rows."
     return (
         f"Out of memory with a batch size of {rows}: continued with {-(-rows // 2)} and {2 * passes} accumulation "
         f"steps instead of {passes}. Each step still sees the same {rows * passes} rows."

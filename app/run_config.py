@@ -41,6 +41,17 @@ class RunConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _the_longest_row_fits_into_a_pass(self) -> Self:
+        room = self.training.max_tokens_per_pass
+        if room is not None and room < self.data.max_length:
+            passes = self.training.gradient_accumulation_steps
+            raise ValueError(
+                f"training.max_tokens_per_step: {passes * self.data.max_length} at least, so that each of the "
+                f"{passes} passes holds a row of {self.data.max_length} tokens (data.max_length); or less accumulation"
+            )
+        return self
+
 
 def parse(data: Any, *, strict: bool = True) -> RunConfig:
     """The one validation of form (`strict=False`: numbers are text there) and API; raises Invalid by dotted name."""

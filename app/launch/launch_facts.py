@@ -41,16 +41,24 @@ class ModelShape:
     decoder: Decoder | None = None
 
 
-def steps_per_epoch(training: TrainingConfig, train_rows: int) -> int:
-    """Optimizer steps in one pass; the last batch and the last accumulation may be smaller."""
-    batches = math.ceil(train_rows / training.per_device_train_batch_size)
-    return math.ceil(batches / training.gradient_accumulation_steps)
+def rows_a_pass(training: TrainingConfig, mean_tokens: float | None = None) -> float | None:
+    """About, where a step's size is given in tokens; None where then nothing is known of the rows' tokens."""
+    if training.max_tokens_per_pass is None:
+        return training.per_device_train_batch_size
+    return max(1.0, training.max_tokens_per_pass / mean_tokens) if mean_tokens else None
 
 
-def total_steps(training: TrainingConfig, train_rows: int) -> int:
+def steps_per_epoch(training: TrainingConfig, train_rows: int, mean_tokens: float | None = None) -> int | None:
+    """Optimizer steps in one pass over the rows; the last batch and the last accumulation may be smaller."""
+    rows = rows_a_pass(training, mean_tokens)
+    return None if rows is None else math.ceil(math.ceil(train_rows / rows) / training.gradient_accumulation_steps)
+
+
+def total_steps(training: TrainingConfig, train_rows: int, mean_tokens: float | None = None) -> int | None:
     if training.max_steps is not None:
         return training.max_steps
-    return math.ceil(training.num_train_epochs * steps_per_epoch(training, train_rows))
+    each = steps_per_epoch(training, train_rows, mean_tokens)
+    return None if each is None else math.ceil(training.num_train_epochs * each)
 
 
 def trainable_parameters(lora: LoraConfig, shape: ModelShape) -> int:

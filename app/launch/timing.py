@@ -76,7 +76,7 @@ def _distance(asked: Mapping[str, Any], other: Mapping[str, Any]) -> int:
 
 
 def _training(asked: Asked, shape: ModelShape | None, near: Sequence[Past]) -> float:
-    rows = past.examples(asked.config, asked.train_rows)
+    rows = past.examples(asked.config, asked.train_rows, asked.lengths.mean)
     here = _of_a_row(asked.config, asked.train_rows, asked.lengths, shape)
     flat = run_config.flatten(asked.config.model_dump(mode="json"))
     found = []
@@ -129,7 +129,7 @@ def _base(asked: Asked) -> float:
 def _evaluations(asked: Asked) -> int:
     """Held-out losses before the last step."""
     training = asked.config.training
-    steps = total_steps(training, asked.train_rows)
+    steps = total_steps(training, asked.train_rows, asked.lengths.mean) or 1
     every = training.eval_steps or max(1, math.ceil(steps / max(1.0, training.num_train_epochs)))
     return max(0, math.ceil(steps / every) - 1)
 

@@ -107,7 +107,9 @@ def ties(candidates: Sequence[Configuration], winner: Configuration, metric: str
 
 
 def effective_batch_size(run: StudyRun) -> int | None:
-    """Rows in one optimizer step; None where a part of it was not stated."""
+    """Rows in one optimizer step, on average where its size was given in tokens; None where a part was not stated."""
+    if run.settings.get("training.max_tokens_per_step"):
+        return run.resources.get("effective_batch_size")
     rows = run.settings.get("training.per_device_train_batch_size")
     steps = run.settings.get("training.gradient_accumulation_steps")
     return int(rows * steps) if rows and steps else None

@@ -103,4 +103,4 @@ def _of_line(error: FieldError) -> FieldError:
 def _line(variant: Variant, config: RunConfig, said: Forecast) -> Line:
     differs = [(launch_view.short_label(name), sweep.value_said(value)) for name, value in variant.changes.items()]
     batch, usual = variant.config.training.effective_batch_size, config.training.effective_batch_size
-    return Line(variant.name, differs, numbers.number(batch) if batch != usual else "", said)
+    return Line(variant.name, differs, numbers.number(batch) if batch and batch != usual else "", said)

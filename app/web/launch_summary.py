@@ -21,7 +21,7 @@ from app.web.numbers import NOTHING, number, share
 Section = TypeVar("Section", bound=BaseModel)
 
 SPLIT = ("dataset", "eval_fraction", "validation_fraction", "split_seed", "max_train_rows")
-BATCH = ("per_device_train_batch_size", "gradient_accumulation_steps")
+BATCH = ("per_device_train_batch_size", "gradient_accumulation_steps", "max_tokens_per_step")
 
 
 def facts(session: Session, settings: Settings, texts: Mapping[str, str], shape: ModelShape | None) -> dict[str, str]:
@@ -35,7 +35,7 @@ def facts(session: Session, settings: Settings, texts: Mapping[str, str], shape:
     return {
         "starts": _starts(session),
         "rows": f"{_about(rows)}{number(rows.train)} train, {number(rows.held_out)} held out" if rows else NOTHING,
-        "effective": number(batch.effective_batch_size) if batch else NOTHING,
+        "effective": _effective(batch) if batch else NOTHING,
         "batch": _batch(batch) if batch else NOTHING,
         "steps": _steps(schedule, rows) if schedule else NOTHING,
         "schedule": _schedule(schedule, rows) if schedule else NOTHING,
@@ -56,7 +56,15 @@ def _about(rows: Rows | None) -> str:
     return "" if rows is None or rows.exact else "about "
 
 
+def _effective(training: TrainingConfig) -> str:
+    if training.max_tokens_per_step is not None:
+        return f"up to {number(training.max_tokens_per_step)} tokens"
+    return number(training.effective_batch_size)
+
+
 def _batch(training: TrainingConfig) -> str:
+    if training.max_tokens_per_step is not None:
+        return f"{_effective(training)} in {number(training.gradient_accumulation_steps)} passes"
     rows, passes = training.per_device_train_batch_size, training.gradient_accumulation_steps
     return f"{number(rows)} × {number(passes)} = {number(training.effective_batch_size)}"
 
@@ -64,16 +72,17 @@ def _batch(training: TrainingConfig) -> str:
 def _steps(training: TrainingConfig, rows: Rows | None) -> str:
     if training.max_steps is not None:
         return number(training.max_steps)
-    return _about(rows) + number(launch_facts.total_steps(training, rows.train)) if rows else NOTHING
+    steps = launch_facts.total_steps(training, rows.train) if rows else None
+    return NOTHING if steps is None else _about(rows) + number(steps)
 
 
 def _schedule(training: TrainingConfig, rows: Rows | None) -> str:
     if training.max_steps is not None:
         return f"{number(training.max_steps)}, whatever the epochs"
-    if rows is None:
+    each = launch_facts.steps_per_epoch(training, rows.train) if rows else None
+    if each is None:
         return NOTHING
-    each = number(launch_facts.steps_per_epoch(training, rows.train))
-    return f"{forms.text_of(training.num_train_epochs)} × {_about(rows)}{each} = {_steps(training, rows)}"
+    return f"{forms.text_of(training.num_train_epochs)} × {_about(rows)}{number(each)} = {_steps(training, rows)}"
 
 
 def _trained(lora: LoraConfig, shape: ModelShape | None) -> str:

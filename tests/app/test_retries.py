@@ -159,6 +159,12 @@ def test_out_of_memory_is_tried_once_with_half_the_rows_in_a_pass_and_says_so(da
     assert read(database).error == FULL.to_json()
 
 
+def test_passes_of_so_many_tokens_are_halved_whatever_the_batch_size_says(database: Database) -> None:
+    sizes = {"max_tokens_per_step": 4096, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 1}
+    assert halve(database, **sizes) == "queued"
+    assert "half the rows in a pass" in read(database).warnings[0]
+
+
 @pytest.mark.parametrize("training", [{"per_device_train_batch_size": 1}, {"auto_find_batch_size": False}], ids=str)
 def test_out_of_memory_is_final_where_nothing_can_be_halved_or_nobody_wants_it(
     training: dict[str, object], database: Database

@@ -56,6 +56,16 @@ def test_choosing_by_held_out_rows_is_refused(choice: dict[str, object]) -> None
     assert run_config.parse(with_rows).data.validation_fraction == 0.1
 
 
+def test_tokens_a_step_hold_the_longest_row_in_each_pass() -> None:
+    def asked(tokens: int) -> dict[str, object]:
+        sizes = {"max_tokens_per_step": tokens, "gradient_accumulation_steps": 4}
+        return {**MINIMAL, "data": {"dataset": 1, "max_length": 512}, "training": sizes}
+
+    assert list(errors_of(asked(2047))) == ["training.max_tokens_per_step"]
+    training = run_config.parse(asked(2048)).training
+    assert (training.max_tokens_per_pass, training.effective_batch_size) == (512, None)
+
+
 def test_dotted_names_go_there_and_back() -> None:
     config = run_config.parse(MINIMAL).model_dump()
     assert run_config.nest(run_config.flatten(config)) == config

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +33,7 @@ class Plan:
     steps_per_epoch: int
     total_steps: int
     grouped: bool = True  # rows of like length together
+    most: int | None = None  # tokens in a batch, which then has as many rows as fit, not `batch_size`
 
     def step(self, number: int) -> list[list[int]]:
         """The batches, as indices of rows, of optimizer step `number` (0-based)."""
@@ -41,9 +43,7 @@ class Plan:
     def largest(self) -> list[int]:
         """The batch with most tokens, padding included, of the whole training (of its first epochs, of very many)."""
         epochs = min(MOST_EPOCHS, math.ceil(self.total_steps / self.steps_per_epoch))
-        batches = (
-            epoch_batches(self.lengths, self.batch_size, self.seed, epoch, self.grouped) for epoch in range(epochs)
-        )
+        batches = (self._batches(epoch) for epoch in range(epochs))
         return max(itertools.chain(*batches), key=lambda batch: len(batch) * max(self.lengths[row] for row in batch))
 
     def epoch(self, steps: int) -> float:
@@ -51,7 +51,7 @@ class Plan:
         return steps / self.steps_per_epoch
 
     def _batches(self, epoch: int) -> list[list[int]]:
-        return epoch_batches(self.lengths, self.batch_size, self.seed, epoch, self.grouped)
+        return epoch_batches(self.lengths, self.batch_size, self.seed, epoch, self.grouped, self.most)
 
 
 def split(batch: Sequence[int], divisor: int) -> list[Sequence[int]]:
@@ -61,39 +61,77 @@ def split(batch: Sequence[int], divisor: int) -> list[Sequence[int]]:
 
 
 def make_plan(lengths: Sequence[int], training: TrainingConfig) -> Plan:
-    batches = math.ceil(len(lengths) / training.per_device_train_batch_size)
+    """Every epoch has as many batches as the first."""
+    grouped = training.train_sampling_strategy == "group_by_length"
+    most = training.max_tokens_per_pass
+    kept = tuple(lengths)
+    batches = len(epoch_batches(kept, training.per_device_train_batch_size, training.seed, 0, grouped, most))
     per_epoch = math.ceil(batches / training.gradient_accumulation_steps)
-    total = training.max_steps or math.ceil(training.num_train_epochs * per_epoch)
     return Plan(
-        tuple(lengths),
+        kept,
         training.per_device_train_batch_size,
         training.gradient_accumulation_steps,
         training.seed,
         per_epoch,
-        total,
-        training.train_sampling_strategy == "group_by_length",
+        training.max_steps or math.ceil(training.num_train_epochs * per_epoch),
+        grouped,
+        most,
     )
 
 
 @lru_cache(maxsize=2)
 def epoch_batches(
-    lengths: tuple[int, ...], batch_size: int, seed: int, epoch: int, grouped: bool = True
+    lengths: tuple[int, ...], batch_size: int, seed: int, epoch: int, grouped: bool = True, most: int | None = None
 ) -> list[list[int]]:
     """Shuffle, where `grouped` sort each stretch by length, cut into batches, shuffle those; the largest is the very
     first of all, so that what does not fit fails at once."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    order = torch.randperm(len(lengths), generator=generator).tolist()
-    stretch = STRETCH * batch_size if grouped else 1
-    rows: list[int] = []
-    for start in range(0, len(order), stretch):
-        rows += sorted(order[start : start + stretch], key=lambda i: -lengths[i])
-    batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    generator = _generator(seed, epoch)
+    if most is None:
+        rows = _in_stretches(lengths, STRETCH * batch_size if grouped else 1, generator)
+        batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    else:
+        batches = _traded(_by_tokens(lengths, most, seed, grouped), lengths, generator)
     shuffled: list[int] = torch.randperm(len(batches), generator=generator).tolist()
     if epoch == 0:
         largest = max(shuffled, key=lambda i: len(batches[i]) * max(lengths[row] for row in batches[i]))
         shuffled.remove(largest)
         shuffled.insert(0, largest)
     return [batches[i] for i in shuffled]
+
+
+def _generator(seed: int, epoch: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+
+
+def _in_stretches(lengths: Sequence[int], stretch: int, generator: torch.Generator) -> list[int]:
+    order = torch.randperm(len(lengths), generator=generator).tolist()
+    rows: list[int] = []
+    for start in range(0, len(order), stretch):
+        rows += sorted(order[start : start + stretch], key=lambda i: -lengths[i])
+    return rows
+
+
+def _by_tokens(lengths: Sequence[int], most: int, seed: int, grouped: bool) -> list[list[int]]:
+    """Batches of as many rows as fit into `most` tokens; a row that does not is alone. The same in every epoch, which
+    otherwise would not all have as many."""
+    in_a_batch = max(1, most * len(lengths) // sum(lengths))
+    batches: list[list[int]] = []
+    room = 0
+    for row in _in_stretches(lengths, STRETCH * in_a_batch if grouped else 1, _generator(seed, 0)):
+        if not batches or lengths[row] > room:
+            batches.append([])
+            room = most
+        batches[-1].append(row)
+        room -= lengths[row]
+    return batches
+
+
+def _traded(batches: Sequence[Sequence[int]], lengths: Sequence[int], generator: torch.Generator) -> list[list[int]]:
+    """Rows of equal length have changed places by chance: other company in each epoch, no batch larger than it was."""
+    of_length: dict[int, list[int]] = defaultdict(list)
+    for row in torch.randperm(len(lengths), generator=generator).tolist():
+        of_length[lengths[row]].append(row)
+    return [[of_length[lengths[row]].pop() for row in batch] for batch in batches]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from transformers import Trainer, TrainingArguments, get_scheduler
 
 from app.config_sections import TrainingConfig
 
-
 # Those that torch computes in one operation instead of several for each tensor, to the same numbers.
 FUSED = ("adamw_torch", "adamw_torch_fused", "adam")
 

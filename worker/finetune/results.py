@@ -72,7 +72,7 @@ def resources(job: Prepared, run: Training, clock: Clock, baseline_seconds: floa
         "tokens_per_second": done.tokens / done.seconds,
         "trainable_parameters": trainable,
         "total_parameters": total,
-        "effective_batch_size": run.config.effective_batch_size,
+        "effective_batch_size": run.config.effective_batch_size or round(done.rows / done.step),
         "steps": done.step,
         "train_rows": len(job.train),
         "longest_row_tokens": max(map(len, job.train)),

@@ -152,7 +152,7 @@ class PlannedRun(Shape):
     name: str
     notes: str
     changes: dict[str, Any] = Field(description="What differs from `config`, by dotted name.")
-    effective_batch_size: int
+    effective_batch_size: int | None = Field(description="Rows in a step; null where its size is given in tokens.")
     estimated_seconds: float | None
     estimated_memory_bytes: int | None
     warnings: list[str]
