@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.processes import stop
-from app.settings import ROOT
-
+ROOT = Path(__file__).resolve().parent.parent
 Json = dict[str, Any]
 
 
@@ -53,7 +51,8 @@ def side(command: Sequence[str], threads: int, log: Path) -> Iterator[Side]:
     try:
         yield Side(process, log)
     finally:
-        stop(process, grace=5)
+        process.kill()  # it has nothing to keep
+        process.wait()
 
 
 def answer(doing: dict[str, Callable[..., Json]]) -> None:

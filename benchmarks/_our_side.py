@@ -1,6 +1,5 @@
 """This program as a side of the benchmark: the functions that a run goes through, one after another."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,58 +10,29 @@ quiet.hush()
 
 import torch  # noqa: E402
 
-from app.run_config import RunConfig  # noqa: E402
 from benchmarks._asking import Json, answer, timed  # noqa: E402
+from benchmarks._our_rows import made_ready, rows  # noqa: E402
 from worker.finetune import scoring, writers  # noqa: E402, F401 - scoring: its import is no part of an evaluation
-from worker.finetune.batches import IGNORED  # noqa: E402
 from worker.finetune.evaluation import Measurement, measure  # noqa: E402
 from worker.finetune.likelihood import likelihood  # noqa: E402
-from worker.finetune.preparing import Prepared, prepare  # noqa: E402
+from worker.finetune.preparing import Prepared  # noqa: E402
 from worker.finetune.reporter import Silent  # noqa: E402
 from worker.finetune.running import Clock, train_adapter  # noqa: E402
-from worker.finetune.tokens import Example  # noqa: E402
 
 kept: dict[str, Any] = {}
-
-
-def rows(*, config: Json, model: str, dataset: str, to: str) -> Json:
-    """Leave the rows of a run in `to` as tokens, for the other sides; which layers cannot be quantised here."""
-    job = _prepared(config, model, dataset)
-    data = {
-        "train": list(map(_row, job.train)),
-        "held_out": list(map(_row, job.held_out.examples)),
-        "questions": [list(question) for question in job.held_out.questions],
-        "references": job.held_out.references,
-    }
-    Path(to).write_text(json.dumps(data))
-    # Where one layer is named to bitsandbytes, it forgets its own default: the output layer.
-    return {"whole": list(job.base.skipped_modules)}
-
-
-def _row(example: Example) -> Json:
-    ids = list(example.ids)
-    labels = [i if counts else IGNORED for i, counts in zip(ids, example.counted, strict=True)]
-    return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels}
-
-
-def _prepared(config: Json, model: str, dataset: str) -> Prepared:
-    return prepare(
-        RunConfig.model_validate(config), model_path=Path(model), rows_path=Path(dataset), dataset_sha256="0",
-        reporter=Silent(),
-    )  # fmt: skip
 
 
 def prepared(*, config: Json, model: str, dataset: str) -> Json:
     """Seconds from a stored file to rows as tokens and a loaded, checked base."""
     found: Json = {}
     with timed(found):
-        job = _prepared(config, model, dataset)
+        job = made_ready(config, model, dataset)
     return {**found, "rows": len(job.train)}
 
 
 def train(*, config: Json, model: str, dataset: str) -> Json:
     """Seconds of the whole stage: the adapter's making, all checks of fast paths, rehearsal, steps, checkpoint."""
-    job = _prepared(config, model, dataset)
+    job = made_ready(config, model, dataset)
     found: Json = {}
     with tempfile.TemporaryDirectory() as folder, timed(found):
         run = train_adapter(

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from rouge_score.rouge_scorer import RougeScorer
-from sacrebleu.metrics import BLEU
 from transformers import DataCollatorForSeq2Seq
 
 Json = dict[str, Any]
@@ -54,6 +52,9 @@ def generated(model: Any, tokenizer: Any, questions: Sequence[list[int]], max_ne
 
 
 def scores(answers: Sequence[str], references: Sequence[str]) -> Json:
+    from rouge_score.rouge_scorer import RougeScorer
+    from sacrebleu.metrics import BLEU
+
     scorer = RougeScorer(["rougeL"])
     rouge = [scorer.score(r, a)["rougeL"].fmeasure for a, r in zip(answers, references, strict=True)]
     return {

@@ -65,13 +65,19 @@ def adapted(model: Any, lora: Json, *, quantised: bool = True, checkpointing: bo
     return get_peft_model(model, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM", **lora))
 
 
-def train(model: Any, tokenizer: Any, rows: list[Json], folder: str, training: Json) -> int:
-    """Trainer with its own collator, order and padding; how many tokens of rows it saw."""
+def trainer(model: Any, tokenizer: Any, rows: list[Json], folder: str, training: Json) -> Any:
+    """Trainer with its own collator, order and padding."""
     on_gpu = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=folder, save_strategy="no", report_to=[], disable_tqdm=True, bf16=on_gpu, use_cpu=not on_gpu,
         dataloader_pin_memory=on_gpu, **training,
     )  # fmt: skip
     collator = Counting(DataCollatorForSeq2Seq(tokenizer))
-    Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collator).train()
-    return collator.tokens
+    return Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collator)
+
+
+def train(model: Any, tokenizer: Any, rows: list[Json], folder: str, training: Json) -> int:
+    """How many tokens of rows it was trained on."""
+    made = trainer(model, tokenizer, rows, folder, training)
+    made.train()
+    return int(made.data_collator.tokens)
