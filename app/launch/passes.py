@@ -10,6 +10,8 @@ from app.run_config import RunConfig
 
 # Batches are cut from stretches of so many, sorted by length (worker.finetune.batches).
 STRETCH = 50
+# How many quantiles stand for all lengths.
+PARTS = 100
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Lengths:
 
     def mean_above(self, share: float) -> float:
         """Of the rows from this share on, the longest at 1."""
-        steps = 64
+        steps = 100
         points = [self.at(share + (1 - share) * i / steps) for i in range(steps + 1)]
         return sum((low + high) / 2 for low, high in pairwise(points)) / steps
 
@@ -46,9 +48,11 @@ class Lengths:
         return replace(self, quantiles=tuple(min(length, max_length) for length in self.quantiles))
 
 
-def quantiles(lengths: Sequence[int], parts: int = 20) -> tuple[int, ...]:
-    ordered = sorted(lengths)
-    return tuple(ordered[round(i * (len(ordered) - 1) / parts)] for i in range(parts + 1))
+def of_rows(tokens: Sequence[int], scored: int) -> Lengths:
+    """Of rows that were counted, `scored` of all their tokens by the loss."""
+    ordered = sorted(tokens)
+    quantiles = (ordered[round(i * (len(ordered) - 1) / PARTS)] for i in range(PARTS + 1))
+    return Lengths(tuple(quantiles), scored / sum(ordered))
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,11 @@ class Passes:
 def passes(config: RunConfig, lengths: Lengths, rows: int, *, packed: bool) -> Passes:
     """Of `rows` training rows."""
     training = config.training
+    if training.max_tokens_per_pass is not None:
+        return _filled(lengths, max(lengths.longest, training.max_tokens_per_pass))
     size = min(training.per_device_train_batch_size, max(1, rows))
-    grouped = training.train_sampling_strategy == "group_by_length"
-    if grouped:  # a batch is cut from its stretch by length: nothing to pad, but all long rows in one
+    if training.train_sampling_strategy == "group_by_length":
+        # A batch is cut from its stretch by length: nothing to pad, but all long rows in one.
         largest, computed = size * lengths.mean_above(1 - size / min(max(rows, size), STRETCH * size)), lengths.mean
     else:
         largest, computed = _largest_of_any(lengths, size, rows), lengths.mean if packed else _longest_of(lengths, size)
@@ -73,11 +79,18 @@ def passes(config: RunConfig, lengths: Lengths, rows: int, *, packed: bool) -> P
     return Passes(Pass(tokens, round(largest * lengths.scored), lengths.longest), size, computed)
 
 
+def _filled(lengths: Lengths, tokens: int) -> Passes:
+    """As many rows as there is room for."""
+    largest = Pass(tokens, round(tokens * lengths.scored), lengths.longest)
+    return Passes(largest, max(1, int(tokens / lengths.mean)), lengths.mean)
+
+
 def _largest_of_any(lengths: Lengths, size: int, rows: int) -> float:
-    """Rows by chance: so much above the middle batch as the largest of so many batches is expected to lie."""
+    """Rows by chance: so much above the middle batch as the largest of so many normal draws is expected to lie."""
     shares = [i / 32 for i in range(33)]
     spread = math.sqrt(sum((lengths.at(share) - lengths.mean) ** 2 for share in shares) / len(shares))
-    deviations = math.sqrt(2 * math.log(max(1.0, rows / size)))
+    draws = math.log(max(3.0, rows / size))
+    deviations = math.sqrt(2 * draws) - math.log(4 * math.pi * draws) / math.sqrt(8 * draws)
     return min(size * lengths.longest, size * lengths.mean + deviations * spread * math.sqrt(size))
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.data import token_counts, token_reader
 from app.errors import Invalid
-from app.launch.passes import Lengths, quantiles
+from app.launch.passes import Lengths, of_rows
 from app.models import Dataset
 from app.run_config import RunConfig, flatten
 from app.settings import Settings
@@ -52,8 +52,7 @@ def _of_counts(settings: Settings, config: RunConfig) -> Lengths | None:
     counts = token_counts.read(token_counts.path(settings.dataset_dir(data.dataset), reader.version))
     if counts is None or not len(counts):
         return None
-    rows = [(prompt + answer, answer) for prompt, _, answer in counts.rows()]
-    return Lengths(quantiles([whole for whole, _ in rows]), sum(a for _, a in rows) / sum(w for w, _ in rows))
+    return of_rows([prompt + answer for prompt, _, answer in counts.rows()], sum(counts.answer))
 
 
 def _of_characters(dataset: Dataset | None, max_length: int) -> Lengths:

@@ -29,6 +29,8 @@ OF_SPEED = (
     "training.train_sampling_strategy", "training.logits", "training.torch_compile", "training.use_liger_kernel",
     "training.optim",
 )  # fmt: skip
+# So much less does a run count for each setting of these in which it differs.
+LESS = 0.25
 # What the base's measurement depends on: it is taken once and kept (worker.finetune.keys, baseline_key).
 OF_BASELINE = (
     "model.base_model", "model.revision", "quantization.method", "quantization.double_quant",
@@ -83,7 +85,7 @@ def _training(asked: Asked, shape: ModelShape | None, near: Sequence[Past]) -> f
     for run in near:
         then = _as_asked(run, asked)
         there = _of_a_row(then.config, then.train_rows, then.lengths, shape)
-        found.append((run.seconds_a_row * here / there, 1 / (1 + _distance(flat, run.flat))))
+        found.append((run.seconds_a_row * here / there, LESS ** _distance(flat, run.flat)))
     return rows * weighted_median(found)
 
 
@@ -128,10 +130,10 @@ def _base(asked: Asked) -> float:
 
 def _evaluations(asked: Asked) -> int:
     """Held-out losses before the last step."""
-    training = asked.config.training
-    steps = total_steps(training, asked.train_rows, asked.lengths.mean) or 1
-    every = training.eval_steps or max(1, math.ceil(steps / max(1.0, training.num_train_epochs)))
-    return max(0, math.ceil(steps / every) - 1)
+    every = asked.config.training.eval_steps
+    if every is None:
+        return max(0, math.ceil(past.examples(asked.config, asked.train_rows) / asked.train_rows) - 1)
+    return max(0, math.ceil((total_steps(asked.config.training, asked.train_rows) or 0) / every) - 1)
 
 
 def weighted_median(found: Iterable[tuple[float, float]]) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from app.config_sections import TrainingConfig
+from app.launch.passes import Lengths, of_rows
 from worker.finetune.tokens import Example
 
 IGNORED = -100
@@ -196,6 +197,10 @@ def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 def scored_tokens(examples: Sequence[Example]) -> int:
     """Tokens that the loss of these rows counts; the first of a row is predicted from nothing and never counts."""
     return sum(sum(example.counted[1:]) for example in examples)
+
+
+def row_lengths(examples: Sequence[Example]) -> Lengths:
+    return of_rows(list(map(len, examples)), scored_tokens(examples))
 
 
 def _labels(example: Example) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 from app.launch import model_shape
 from app.run_config import RunConfig
 from worker.finetune import keys, packing, recomputation
-from worker.finetune.device import compute_dtype, pick_device
+from worker.finetune.device import compute_dtype, compute_with, pick_device
 from worker.finetune.errors import FinetuneError, explained
 from worker.finetune.evaluation import HeldOut, held_out
 from worker.finetune.generation import Decoding
@@ -63,6 +63,7 @@ def prepare(
     rows_path: Path,
     dataset_sha256: str | None,
     cache_dir: Path | None = None,
+    count_threads: Callable[[], int] | None = None,
     reporter: Reporter,
 ) -> Prepared:
     """What can be wrong is found in the order of its cost: settings, then rows, then the model's weights."""
@@ -79,6 +80,8 @@ def prepare(
     plain = None
     if template.kind == "chat":
         plain = _held_out(config, selection.held_out, make_template("plain", tokenizer, stops), reader)
+    if count_threads:
+        compute_with(count_threads())
     base, weights = _load(config, model_path, stops, reporter)
     hashes = {
         "dataset": dataset,
@@ -89,7 +92,7 @@ def prepare(
     made = keys.make_keys(config, held_out=[number for number, _ in selection.held_out], base=base, **hashes)
     # Padding is masked by position, so any id will do; a tokenizer's own may lie beyond the model's embeddings.
     decoding = Decoding(config.evaluation.max_new_tokens, stops, template.end_id, base.dtype)
-    recompute = recomputation.wanted(config, model_shape.read(model_path), base.device, longest=max(map(len, train)))
+    recompute = recomputation.wanted(config, model_shape.read(model_path), base.device, train)
     paths = _paths(
         config, base, decoding.pad_id, train, [*validation, *rows.examples, *(plain.examples if plain else ())]
     )

@@ -4,17 +4,15 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from app.launch.passes import quantiles
 from app.metrics import COMPARED, relative_change
 from app.statistics import paired
 from app.statistics.significance import Interval
 from worker.finetune.baseline import Baseline
-from worker.finetune.batches import scored_tokens
+from worker.finetune.batches import row_lengths
 from worker.finetune.device import device_name
 from worker.finetune.evaluation import Measurement, RowResult
 from worker.finetune.preparing import Prepared
 from worker.finetune.running import Clock
-from worker.finetune.tokens import Example
 from worker.finetune.training import Training
 
 
@@ -55,6 +53,7 @@ def side(rows: Sequence[RowResult]) -> paired.Side:
 def resources(job: Prepared, run: Training, clock: Clock, baseline_seconds: float) -> dict[str, Any]:
     """Seconds are of training alone unless they say otherwise; what was not measured is None."""
     done, memory = run.done, run.memory
+    rows = row_lengths(job.train)
     trainable, total = run.learner.model.get_nb_trainable_parameters()
     return {
         "device": device_name(run.learner.device),
@@ -75,15 +74,9 @@ def resources(job: Prepared, run: Training, clock: Clock, baseline_seconds: floa
         "effective_batch_size": run.config.effective_batch_size or round(done.rows / done.step),
         "steps": done.step,
         "train_rows": len(job.train),
-        "longest_row_tokens": max(map(len, job.train)),
-        "row_tokens": _row_tokens(job.train),
+        "longest_row_tokens": rows.longest,
+        "row_tokens": {"quantiles": rows.quantiles, "scored": rows.scored},  # for later forecasts
     }
-
-
-def _row_tokens(rows: Sequence[Example]) -> dict[str, Any]:
-    """What later forecasts need to know of the rows (app.launch.row_lengths)."""
-    scored = scored_tokens(rows) / sum(map(len, rows))
-    return {"quantiles": quantiles(list(map(len, rows))), "scored": scored}
 
 
 def predictions(job: Prepared, base: Measurement, tuned: Measurement) -> Iterator[dict[str, Any]]:

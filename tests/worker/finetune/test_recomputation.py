@@ -1,5 +1,6 @@
 """When activations are recomputed: asked for, or on a GPU whose memory would not do."""
 
+from array import array
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from app.launch.launch_facts import Decoder, Linear, ModelShape
 from app.run_config import parse
 from worker.finetune import recomputation
+from worker.finetune.tokens import Example
 
 SIZES = {"q_proj": (2048, 2048), "k_proj": (2048, 256), "v_proj": (2048, 256), "o_proj": (2048, 2048)}
 SIZES |= {"gate_proj": (2048, 5632), "up_proj": (2048, 5632), "down_proj": (5632, 2048)}
@@ -26,7 +28,8 @@ def wanted(
     monkeypatch.setattr(recomputation, "free_bytes", lambda _: int(free))
     training = {"gradient_checkpointing": choice}
     config = parse({"model": {"base_model": "m"}, "data": {"dataset": 1}, "training": training})
-    return recomputation.wanted(config, shape, torch.device(device), longest)
+    rows = [Example(0, array("i", [5] * longest), bytes([1] * longest), 0)] * 50
+    return recomputation.wanted(config, shape, torch.device(device), rows)
 
 
 def test_auto_pays_only_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
