@@ -24,9 +24,10 @@ from worker.finetune.tokens import Example
 # changes.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 
-# Tokens of a row that is tried: enough for several blocks of attention, few enough for any memory.
-TRIED = 4 * attention.BLOCK
+# Tokens of a row that is tried: enough for three blocks of attention, few enough for any memory.
+TRIED = 3 * attention.BLOCK
 
+BLOCKS = "in one line, attention row by row in blocks"
 SAMPLING = {"group_by_length": "rows of like length together", "random": "in random order"}
 
 
@@ -40,6 +41,11 @@ class Trial:
     packed: Batch
     losses: torch.Tensor
     gradients: torch.Tensor
+
+    @property
+    def part(self) -> int:
+        """A chunk that leaves a rest, to try chunks with."""
+        return max(1, len(self.losses) // 3)
 
     def why_not(self, batch: Batch, paths: Paths) -> str | None:
         """What is against these paths; None where they give the same losses and gradients."""
@@ -61,10 +67,19 @@ def choose(
     """The fastest ways that the settings allow and that are exact with this frozen model, for rows of up to `longest`
     tokens. Raises FinetuneError where packing was asked for (not `auto`) and is not exact."""
     trial = _trial(model, _few(examples), pad_id, dtype)
-    paths, logits = _head(trial, training)
-    paths, rows = _line(trial, paths, longest, training)
+    paths = PLAIN if training.logits == "all" else Paths(scored=True, chunk=trial.part)
+    logits = "of scored tokens only" if paths.scored else "of all tokens"
+    against = _not_in_blocks(trial, paths, longest, training)
+    if against is not None:  # the line, or these logits
+        less, logits = _head(trial, paths)
+        if less != paths:
+            paths, against = less, _not_in_blocks(trial, less, longest, training)
+    packed, rows = (True, BLOCKS) if against is None else _without_blocks(trial, paths, against, training)
+    if paths.chunk is not None:
+        paths = replace(paths, chunk=chunk_size(model))
+        logits += f", {paths.chunk:,} at once"
     said = {"packing": rows, "sampling": SAMPLING[training.train_sampling_strategy], "logits": logits}
-    return replace(paths, said=said)
+    return replace(paths, packed=packed, said=said)
 
 
 def _few(examples: Sequence[Example]) -> list[Example]:
@@ -101,35 +116,39 @@ def _computed(model: Any, batch: Batch, dtype: torch.dtype, paths: Paths) -> tup
     return losses.detach(), tokens
 
 
-def _head(trial: Trial, training: TrainingConfig) -> tuple[Paths, str]:
-    if training.logits == "all":
-        return PLAIN, "of all tokens"
-    scored = Paths(scored=True)
-    if why := trial.why_not(trial.padded, scored):
-        return PLAIN, f"of all tokens: {why}"
-    few = max(1, len(trial.losses) // 3)
-    if why := trial.why_not(trial.padded, replace(scored, chunk=few)):
-        return scored, f"of scored tokens only; not in chunks: {why}"
-    chunk = chunk_size(trial.model)
-    return replace(scored, chunk=chunk), f"of scored tokens only, {chunk:,} at once"
-
-
-def _line(trial: Trial, paths: Paths, longest: int, training: TrainingConfig) -> tuple[Paths, str]:
-    if training.packing is False:
-        return paths, "padded"
-    packed = replace(paths, packed=True)
-    why = attention.cannot(trial.model, longest)
+def _head(trial: Trial, hoped: Paths) -> tuple[Paths, str]:
+    """As much as is exact of the way to the logits that was hoped for."""
+    if not hoped.scored:
+        return hoped, "of all tokens"
+    why = trial.why_not(trial.padded, hoped)
     if why is None:
-        before = attention.switch(trial.model)
-        why = trial.why_not(trial.packed, packed)
-        if why is None:
-            return packed, "in one line, attention row by row in blocks"
+        return hoped, "of scored tokens only"
+    if against := trial.why_not(trial.padded, replace(hoped, chunk=None)):
+        return PLAIN, f"of all tokens: {against}"
+    return replace(hoped, chunk=None), f"of scored tokens only; not in chunks: {why}"
+
+
+def _not_in_blocks(trial: Trial, paths: Paths, longest: int, training: TrainingConfig) -> str | None:
+    """Why the rows of a line are not attended one by one; None: they are, from now on, and it is exact."""
+    if training.packing is False:
+        return "not wanted"
+    if against := attention.cannot(trial.model, longest):
+        return against
+    before = attention.switch(trial.model)
+    against = trial.why_not(trial.packed, replace(paths, packed=True))
+    if against is not None:
         attention.switch(trial.model, before)
+    return against
+
+
+def _without_blocks(trial: Trial, paths: Paths, against: str, training: TrainingConfig) -> tuple[bool, str]:
+    if training.packing is False:
+        return False, "padded"
     if training.packing == "auto":
         # A mask as large as the line squared costs more than the padding that it saves.
-        return paths, f"padded: {why}"
-    if trial.why_not(trial.packed, packed) is None:
-        return packed, f"in one line with a mask: {why}"
+        return False, f"padded: {against}"
+    if trial.why_not(trial.packed, replace(paths, packed=True)) is None:
+        return True, f"in one line with a mask: {against}"
     raise FinetuneError(
         "packing_not_exact",
         "Packing is not possible with this base model",

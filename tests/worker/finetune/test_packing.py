@@ -21,7 +21,7 @@ from worker.finetune.model import load_base
 from worker.finetune.paths import PLAIN, Paths
 from worker.finetune.tokens import Example
 
-BLOCKS = "in one line, attention row by row in blocks"
+BLOCKS = packing.BLOCKS
 
 
 def example(length: int, step: int = 7, prompt: int = 3) -> Example:
