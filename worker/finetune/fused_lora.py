@@ -87,6 +87,8 @@ def _is_simple(layer: Any, x: torch.Tensor) -> bool:
 
 def _drawn(layer: Any, x: torch.Tensor) -> torch.Tensor | None:
     """Places of `x` to drop now; None where none are drawn."""
+    if torch.compiler.is_compiling():
+        return None  # how many places there are is known to no compiler
     share = _share(layer)
     if layer.training and dropout.is_drawn(share, x.device):
         return dropout.places(x.numel(), share)

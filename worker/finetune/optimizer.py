@@ -14,10 +14,6 @@ from app.config_sections import TrainingConfig
 FUSED = ("adamw_torch", "adamw_torch_fused", "adam")
 
 
-def path(training: TrainingConfig) -> str:
-    return f"{training.optim}, {'all tensors in one operation' if training.optim in FUSED else 'tensor by tensor'}"
-
-
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], training: TrainingConfig) -> torch.optim.Optimizer:
     """Biases and norms do not decay. `adam` is torch's Adam, whose decay is L2; without decay it equals AdamW."""
     trained = [p for p in parameters if p.requires_grad]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from worker.finetune import checkpoint, fused_lora, offer, recomputation
+from worker.finetune import checkpoint, compiling, fused_lora, offer, recomputation
 from worker.finetune.adapter import attach
 from worker.finetune.artifacts import Curves
-from worker.finetune.batches import make_plan
+from worker.finetune.batches import make_plan, pad
 from worker.finetune.errors import Diverged
 from worker.finetune.evaluation import Measurement, finite, perplexity
 from worker.finetune.learner import Learner
@@ -21,6 +21,7 @@ from worker.finetune.preparing import Prepared
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example
 from worker.finetune.training import Points, Training, train
+from worker.finetune.unread import look_every
 
 
 @dataclass
@@ -90,6 +91,8 @@ def train_adapter(
 
 def _adapted(job: Prepared) -> Any:
     model = attach(job.base.model, job.config)
+    few = pad(sorted(job.train, key=len)[:3], job.decoding.pad_id)
+    job.paths.said.update(compiling.switch_on(model, job.config.training, few, job.base.dtype))
     if job.recompute:
         recomputation.switch_on(model)
     return model
@@ -126,9 +129,11 @@ def _training(
 def _ways(job: Prepared, run: Training) -> dict[str, str]:
     """How this training computes, beside what was chosen before it."""
     optimizer = run.learner.optimizer
+    every = look_every(run.config.logging_steps, run.learner.device)
     return {
         **fused_lora.paths(run.learner.model),
         "optimizer": type(optimizer).__name__ + (", fused" if optimizer.defaults.get("fused") else ""),
+        "logging": "looked at each step" if every == 1 else f"looked at every {every} steps",
         "recomputation": "computed again in the backward pass" if job.recompute else "kept",
     }
 
