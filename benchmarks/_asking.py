@@ -48,11 +48,11 @@ def side(command: Sequence[str], threads: int, log: Path) -> Iterator[Side]:
             [sys.executable, "-m", *command], cwd=ROOT, env=environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output,
         )  # fmt: skip
-    try:
-        yield Side(process, log)
-    finally:
-        process.kill()  # it has nothing to keep
-        process.wait()
+    with process:  # which closes its pipes
+        try:
+            yield Side(process, log)
+        finally:
+            process.kill()  # it has nothing to keep
 
 
 def answer(doing: dict[str, Callable[..., Json]]) -> None:

@@ -16,7 +16,7 @@ def train(*, model: str, rows: str, lora: Json, training: Json, whole: list[str]
     """Seconds of Trainer.train alone: loading and the adapter's making are not in them."""
     data = _plain_training.read(rows)
     base, tokenizer = _plain_training.load(model, whole=whole)
-    _keep_unpacked(base)
+    keep_unpacked(base)
     adapted = _plain_training.adapted(base, lora, checkpointing=checkpointing)
     found: Json = {}
     with tempfile.TemporaryDirectory() as folder, timed(found):
@@ -39,7 +39,7 @@ def evaluate(*, max_new_tokens: int) -> Json:
     return found | metrics
 
 
-def _keep_unpacked(model: Any) -> None:
+def keep_unpacked(model: Any) -> None:
     """On a CPU bitsandbytes packs layers anew for evaluation, which raises an error for widths as these."""
     for module in model.modules():
         if isinstance(module, Linear4bit) and (module.out_features % 32 or module.in_features % 64):
