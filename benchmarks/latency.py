@@ -188,7 +188,8 @@ import torch
 from app.config_sections import QuantizationConfig
 from worker.finetune.model import load_base
 began = time.monotonic()
-load_base(Path(sys.argv[1]), QuantizationConfig(), dtype=torch.float32, device=torch.device("cpu"))
+where = {"dtype": torch.float32, "device": torch.device("cpu"), "stop_ids": ()}
+load_base(Path(sys.argv[1]), QuantizationConfig(), **where)
 print(time.monotonic() - began)
 """
 

@@ -108,7 +108,6 @@ def _run(
     try:
         with pulse(reporter):
             finetune = load_libraries()
-        set_threads(count_threads())
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         outcome = finetune(
             config,
@@ -122,6 +121,7 @@ def _run(
             dataset_name=options.dataset_name,
             resume=options.resume,
             batch_divisor=options.batch_divisor,
+            count_threads=count_threads,
             reporter=reporter,
         )
     except Stopped:
@@ -145,13 +145,6 @@ def load_libraries() -> Callable[..., "Outcome"]:
         raise explain(error) or replace(MISSING_LIBRARY, detail=f"{type(error).__name__}: {error}") from error
     gc.freeze()  # what was imported stays; looked through for garbage, it takes a fifth of tokenising many rows
     return finetune
-
-
-def set_threads(count: int) -> None:
-    """Whatever was imported when: bitsandbytes shares torch's pool."""
-    import torch
-
-    torch.set_num_threads(count)
 
 
 def prepare_environment() -> None:

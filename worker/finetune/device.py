@@ -29,6 +29,11 @@ def compute_dtype(choice: ComputeDtype, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
+def compute_with(threads: int) -> None:
+    """On CPU, from here on; bitsandbytes shares torch's pool."""
+    torch.set_num_threads(threads)
+
+
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
     """Compute in a 16-bit type while norms, embeddings and the adapter keep 32; nothing where all is float32."""
     if dtype == torch.float32:

@@ -1,5 +1,6 @@
 """A run from its configuration to its results: preparing, baseline, training, evaluating, saving."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,14 @@ def finetune(
     dataset_name: str | None = None,
     resume: bool = False,
     batch_divisor: int = 1,
+    count_threads: Callable[[], int] | None = None,
 ) -> Outcome:
     """Fine-tune the model in `model_path` on the rows in `rows_path`; everything is written below `output_dir`.
 
     Raises FinetuneError for what a person can mend, and Stopped when the reporter asked to stop. With `resume` the
     training goes on from its last whole checkpoint, to the same result. A `batch_divisor` cuts each batch into that
     many smaller ones: the same rows in each step, in less memory. In `cache_dir` rows are kept as tokens.
+    `count_threads` is asked as late as can be, before the model is loaded, how many threads to compute with.
     """
     clock = Clock()
     reporter.stage("preparing")
@@ -57,6 +60,7 @@ def finetune(
         rows_path=rows_path,
         dataset_sha256=dataset_sha256,
         cache_dir=cache_dir,
+        count_threads=count_threads,
         reporter=reporter,
     )
     used = environment(job, model_commit, batch_divisor)
