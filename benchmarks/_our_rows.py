@@ -19,6 +19,7 @@ def rows(*, config: Json, model: str, dataset: str, to: str) -> Json:
         "held_out": list(map(_row, job.held_out.examples)),
         "questions": [list(question) for question in job.held_out.questions],
         "references": job.held_out.references,
+        "pairs": [_pair(example, job) for example in job.train],
     }
     Path(to).write_text(json.dumps(data))
     return {"whole": list(job.base.skipped_modules)}
@@ -28,6 +29,14 @@ def _row(example: Example) -> Json:
     ids = list(example.ids)
     labels = [i if counts else IGNORED for i, counts in zip(ids, example.counted, strict=True)]
     return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels}
+
+
+def _pair(example: Example, job: Prepared) -> Json:
+    """The same as text, for who has a tokenizer's way of its own."""
+    prompt, response = (
+        job.tokenizer.decode(ids, skip_special_tokens=True) for ids in (example.prompt_ids, example.answer_ids)
+    )
+    return {"instruction": prompt, "input": "", "output": response}
 
 
 def made_ready(config: Json, model: str, dataset: str) -> Prepared:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import _llamafactory
 from benchmarks._asking import Json, Side, side
 from benchmarks._cases import LORA, Case
 
 OURS, PLAIN, PLAIN_CHECKPOINTING = "Tuneboard", "Trainer", "Trainer, gradient checkpointing"
+FACTORY = "LLaMA-Factory"
 OUR_MODULE, PLAIN_MODULE = "benchmarks._our_side", "benchmarks._plain_side"
 
 
@@ -27,6 +29,11 @@ class Found:
         """Useful tokens a second: of rows, without padding; a median over the rounds."""
         return statistics.median(float(answer["tokens"]) / float(answer[clock]) for answer in self.trained)
 
+    @property
+    def refused(self) -> str | None:
+        """Why there is nothing to compare."""
+        return next((str(answer["refused"]) for answer in self.trained if "refused" in answer), None)
+
     def evaluation(self, clock: str = "seconds") -> float:
         return statistics.median(float(answer[clock]) for answer in self.evaluated)
 
@@ -40,15 +47,17 @@ class Turns:
     sides: dict[str, Found]
 
 
-def take(case: Case, threads: int, rounds: int, parts: Sequence[str]) -> Turns:
-    """Both sides alternate; where only evaluation is asked for, each trains once."""
-    found = {OURS: Found(), PLAIN: Found(), PLAIN_CHECKPOINTING: Found()}
+def take(case: Case, threads: int, rounds: int, parts: Sequence[str], factory: str | None = None) -> Turns:
+    """Sides alternate; where only evaluation is asked for, each trains once. `factory` is a Python of LLaMA-Factory."""
+    found = {OURS: Found(), PLAIN: Found(), PLAIN_CHECKPOINTING: Found(), FACTORY: Found()}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         ours = stack.enter_context(side([OUR_MODULE], threads, Path(folder, "ours.log")))
         plain = stack.enter_context(side([PLAIN_MODULE], threads, Path(folder, "plain.log")))
         given = _rows(case, ours, Path(folder, "rows.json"))
         for last in _rounds(rounds if "training" in parts else 1):
             _train(found, ours, plain, case, given, checkpointing="training" in parts, last=last)
+            if factory and "training" in parts:
+                found[FACTORY].trained.append(_llamafactory.train(factory, case, Path(given["rows"]), threads))
         for _ in range(rounds if "evaluation" in parts else 0):
             found[OURS].evaluated.append(ours.ask("evaluate"))
             found[PLAIN].evaluated.append(plain.ask("evaluate", max_new_tokens=case.new_tokens))

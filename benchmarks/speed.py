@@ -14,9 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _cases, _growing, _studying, _turns
+from benchmarks import _cases, _growing, _llamafactory, _studying, _turns
 from benchmarks._studying import Studied
-from benchmarks._turns import OURS, PLAIN, Turns
+from benchmarks._turns import OURS, PLAIN, Found, Turns
 
 PARTS = ("training", "evaluation", "study", "growth")
 
@@ -42,11 +42,20 @@ def training(taken: Sequence[Turns]) -> Table:
     for turns in taken:
         ours = turns.sides[OURS]
         for name, found in turns.sides.items():
-            wall, cpu = found.rate(), found.rate("cpu_seconds")
-            ratios = f"{ours.rate() / wall:.2f}", f"{ours.rate('cpu_seconds') / cpu:.2f}"
-            told = f"{turns.case.name}, {turns.threads}", name, f"{wall:,.0f}", ratios[0], f"{cpu:,.0f}", ratios[1]
-            made.add_row(*told, f"{found.perplexity:.3f}")
+            base = f"{turns.case.name}, {turns.threads}"
+            if found.refused:
+                made.add_row(base, f"{name}: {found.refused}")
+                continue
+            cells = [*_rates(ours, found, "seconds"), *_rates(ours, found, "cpu_seconds")]
+            made.add_row(base, name, *cells, "" if found.perplexity is None else f"{found.perplexity:.3f}")
     return made
+
+
+def _rates(ours: Found, found: Found, clock: str) -> list[str]:
+    """Tokens a second and how many times that ours is; nothing where the side does not tell this clock's time."""
+    if any(clock not in answer for answer in found.trained):
+        return ["", ""]
+    return [f"{found.rate(clock):,.0f}", f"{ours.rate(clock) / found.rate(clock):.2f}"]
 
 
 def evaluation(taken: Sequence[Turns]) -> Table:
@@ -73,7 +82,7 @@ def study(ours: Studied, plain: Studied, threads: int) -> Table:
     ]
     for label, mine, other in told:
         made.add_row(label, f"{mine:.1f}", f"{other:.1f}")
-        made.add_row(f"{label}: times", "1.00", f"{other / mine:.2f}")
+        made.add_row("ratio", "1.00", f"{other / mine:.2f}")
     for part in dict.fromkeys([*plain.parts, *ours.parts]):
         made.add_row(
             f"of it {part}", *(f"{side.parts[part]:.1f}" if part in side.parts else "" for side in (ours, plain))
@@ -109,7 +118,7 @@ def growth(threads: int, show: Any, *, tiny: bool) -> None:
 def turns(options: argparse.Namespace, show: Any) -> None:
     cases = [_cases.sample(4, 6, 8)] if options.tiny else [_cases.sample(), _cases.stories()]
     taken = [
-        _turns.take(case, threads, options.rounds, options.only)
+        _turns.take(case, threads, options.rounds, options.only, options.llamafactory)
         for case in cases if case is not None
         for threads in options.threads
     ]  # fmt: skip
@@ -125,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tiny", action="store_true", help="at a size that says nothing, to see that it works")
+    parser.add_argument("--llamafactory", metavar="PYTHON", help="a Python that has it, as one more side of training")
     options = parser.parse_args(arguments)
     screen = Console(width=150)
 
@@ -132,6 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         screen.print(made)
         screen.print()
 
+    if options.llamafactory and not _llamafactory.is_there(options.llamafactory):
+        screen.print(f"{options.llamafactory} has no LLaMA-Factory: left out")
+        options.llamafactory = None
     if {"training", "evaluation"} & set(options.only):
         turns(options, show)
     most = max(options.threads)
