@@ -104,13 +104,13 @@ class Forecaster:
         folder = base_models.folder(self.settings, name)
         shape = model_shape.read(folder) if folder else None
         runs = [run for run in self.past if run.has_base(name, revision)]
-        alike = [run for run in runs if run.flat.get("quantization.method") == method]
+        alike = [run for run in runs if run.flat.get("quantization.method") == method] or runs
         return Base(shape, runs, peaks.beyond(alike, shape, self.device) if shape else [])
 
     def _memory(self, config: RunConfig, base: Base, rows: Rows | None, lengths: Lengths) -> MemoryForecast | None:
         if base.shape is None or rows is None:
             return None
-        peak = peaks.forecast(config, base.shape, lengths, rows.train, self.device, base.beyond)
+        peak = peaks.forecast(config, base.shape, lengths, rows, self.device, base.beyond)
         if peak is None:
             return None
         return MemoryForecast(

@@ -37,6 +37,8 @@ KEPT: Mapping[str, tuple[Kept, Kept]] = {
 # Of the logits, for each entry of the vocabulary. Of scored tokens: themselves, their logarithms and their gradient.
 # Where logits are computed of all tokens, these as well; and in 16 bits, once, the output layer's own copy.
 SCORED, ALL = 12, {False: (4, 8), True: (2, 10)}
+# Where nothing is kept for a backward pass: of a token for each number of both widths, and of the vocabulary.
+WITHOUT_BACKWARD = {False: (16, 12, 8), True: (16, 16, 10)}
 # Logits that are there at once, as bytes of themselves: beyond that they are computed in chunks (worker.finetune.head).
 AT_ONCE = {False: 64 * 2**20, True: 512 * 2**20}
 # Of the input of an adapted layer: where dropout is drawn by place, as a mask, and as peft computes it.
@@ -87,8 +89,17 @@ class Memory:
         return self.weights + self.adapter + self.activations + self.logits
 
 
-def training(config: RunConfig, shape: ModelShape, largest: Pass, *, on_gpu: bool, recompute: bool) -> Memory | None:
-    """With the largest pass that there will be; None for a shape that says too little.
+def training(
+    config: RunConfig,
+    shape: ModelShape,
+    largest: Pass,
+    *,
+    on_gpu: bool,
+    recompute: bool,
+    evaluated: Pass | None = None,
+) -> Memory | None:
+    """With the largest pass that there will be, and that of evaluations on the way; None for a shape that says too
+    little.
 
     `recompute`: activations are computed again in the backward pass, but for what lies between layers.
     """
@@ -101,12 +112,28 @@ def training(config: RunConfig, shape: ModelShape, largest: Pass, *, on_gpu: boo
     # Logits are gone before the first layer is computed backwards: what is larger makes the peak.
     beside = largest.tokens * (beside_layer(shape, half=half) + (kept if recompute else 0))
     head = logits(config.training, shape, largest, half=half, on_gpu=on_gpu)
+    computed = largest.tokens * waiting + (beside if beside > head else 0), 0 if beside > head else head
+    if evaluated is not None:
+        computed = max(computed, scoring(config.training, shape, evaluated, half=half, on_gpu=on_gpu), key=sum)
     return Memory(
         weights=round(weights(config.quantization, shape, on_gpu=on_gpu)),
         adapter=trainable_parameters(config.lora, shape) * (TRAINED + MOMENTS.get(config.training.optim, ADAM)),
-        activations=round(largest.tokens * waiting + (beside if beside > head else 0)),
-        logits=round(0 if beside > head else head),
+        activations=round(computed[0]),
+        logits=round(computed[1]),
     )
+
+
+def scoring(
+    training: TrainingConfig, shape: ModelShape, evaluated: Pass, *, half: bool, on_gpu: bool
+) -> tuple[float, float]:
+    """Bytes of a pass without a backward one: of one layer, and of the logits."""
+    assert shape.decoder is not None
+    hidden, inner, of_scored = WITHOUT_BACKWARD[half]
+    scored = evaluated.scored
+    if training.logits == "scored":
+        scored = min(scored, AT_ONCE[on_gpu] // (4 * shape.decoder.vocabulary))
+    layer = evaluated.tokens * (hidden * shape.decoder.hidden + inner * shape.decoder.inner)
+    return layer, of_scored * shape.decoder.vocabulary * scored
 
 
 def is_too_much(made: Memory, free: int) -> bool:

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from app.launch.launch_facts import rows_a_pass, total_steps
 from app.launch.memory import Pass
 from app.run_config import RunConfig
 
 # Batches are cut from stretches of so many, sorted by length (worker.finetune.batches).
 STRETCH = 50
+# Tokens that are scored at once at most, on CPU and on a GPU (worker.finetune.likelihood).
+EVALUATED = {False: 4_096, True: 65_536}
 # How many quantiles stand for all lengths.
 PARTS = 100
 
@@ -77,6 +80,31 @@ def passes(config: RunConfig, lengths: Lengths, rows: int, *, packed: bool) -> P
         largest, computed = _largest_of_any(lengths, size, rows), lengths.mean if packed else _longest_of(lengths, size)
     tokens = round(largest) if packed else size * lengths.longest
     return Passes(Pass(tokens, round(largest * lengths.scored), lengths.longest), size, computed)
+
+
+def examples(config: RunConfig, train_rows: int, mean_tokens: float | None = None) -> float:
+    """Rows seen in training, each as often as it is seen. Of how many tokens decides only where a step has so many."""
+    training = config.training
+    if training.max_steps is not None:
+        rows = rows_a_pass(training, mean_tokens) or training.per_device_train_batch_size
+        return training.max_steps * rows * training.gradient_accumulation_steps
+    return training.num_train_epochs * train_rows
+
+
+def evaluations(config: RunConfig, lengths: Lengths, rows: int) -> int:
+    """Looks at held-out losses before the last step."""
+    training = config.training
+    if training.eval_steps is None:
+        return max(0, math.ceil(examples(config, rows, lengths.mean) / rows) - 1)
+    return max(0, math.ceil((total_steps(training, rows, lengths.mean) or 0) / training.eval_steps) - 1)
+
+
+def evaluation(config: RunConfig, lengths: Lengths, rows: int, held_out: int, *, on_gpu: bool) -> Pass | None:
+    """The largest pass of an evaluation in mid-training; None where there is none."""
+    if not evaluations(config, lengths, rows) and not config.data.validation_fraction:
+        return None
+    tokens = min(EVALUATED[on_gpu], round(min(held_out, config.evaluation.max_eval_rows) * lengths.mean))
+    return Pass(tokens, round(tokens * lengths.scored), lengths.longest)
 
 
 def _filled(lengths: Lengths, tokens: int) -> Passes:

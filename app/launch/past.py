@@ -12,7 +12,6 @@ from sqlmodel import Session, col, select
 
 from app import leases, run_config
 from app.errors import Invalid
-from app.launch.launch_facts import rows_a_pass
 from app.launch.passes import Lengths
 from app.models import Run, Worker
 from app.run_config import RunConfig, flatten
@@ -78,15 +77,6 @@ class Past:
     @property
     def peak_memory(self) -> int | None:
         return self.resources.get("peak_memory_bytes")
-
-
-def examples(config: RunConfig, train_rows: int, mean_tokens: float | None = None) -> float:
-    """Rows seen in training, each as often as it is seen. Of how many tokens decides only where a step has so many."""
-    training = config.training
-    if training.max_steps is not None:
-        rows = rows_a_pass(training, mean_tokens) or training.per_device_train_batch_size
-        return training.max_steps * rows * training.gradient_accumulation_steps
-    return training.num_train_epochs * train_rows
 
 
 def hardware(session: Session) -> str | None:

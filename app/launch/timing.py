@@ -5,7 +5,6 @@ Training is carried over from one setting to another by how much there is to com
 more settings in common count more.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,14 +12,14 @@ from statistics import median
 from typing import Any
 
 from app import run_config
-from app.launch import passes, past, work
-from app.launch.launch_facts import ModelShape, total_steps
+from app.launch import passes, work
+from app.launch.launch_facts import ModelShape
 from app.launch.passes import Lengths
 from app.launch.past import Past
 from app.run_config import RunConfig
 
-# The finished runs that a forecast rests on, at most.
-NEAREST = 5
+# The finished runs that a forecast rests on, at most; and those that tell how long loading takes.
+NEAREST, LATELY = 5, 3
 # What training speed depends on: runs that share these count more.
 OF_SPEED = (
     "quantization.method", "quantization.compute_dtype", "lora.r", "lora.lora_dropout", "lora.target_modules",
@@ -58,7 +57,8 @@ def seconds(asked: Asked, shape: ModelShape | None, runs: Sequence[Past]) -> tup
     near = _nearest(asked.config, runs)
     if not near:
         return None
-    start = median(run.start_seconds for run in runs[:NEAREST])
+    # A run finds a process waiting that has loaded the libraries, or not; where one did lately, the next will.
+    start = min(run.start_seconds for run in runs[:LATELY])
     return start + _training(asked, shape, near) + _evaluation(asked, near), len(near)
 
 
@@ -78,7 +78,7 @@ def _distance(asked: Mapping[str, Any], other: Mapping[str, Any]) -> int:
 
 
 def _training(asked: Asked, shape: ModelShape | None, near: Sequence[Past]) -> float:
-    rows = past.examples(asked.config, asked.train_rows, asked.lengths.mean)
+    rows = passes.examples(asked.config, asked.train_rows, asked.lengths.mean)
     here = _of_a_row(asked.config, asked.train_rows, asked.lengths, shape)
     flat = run_config.flatten(asked.config.model_dump(mode="json"))
     found = []
@@ -119,21 +119,14 @@ def _tuned(asked: Asked) -> float:
     evaluation, lengths = asked.config.evaluation, asked.lengths
     rows = max(1, min(asked.held_out, evaluation.max_eval_rows))
     written = min(evaluation.max_new_tokens, lengths.mean * lengths.scored)
-    return rows * (lengths.mean * (1 + _evaluations(asked)) + GENERATED * written)
+    evaluations = passes.evaluations(asked.config, lengths, asked.train_rows)
+    return rows * (lengths.mean * (1 + evaluations) + GENERATED * written)
 
 
 def _base(asked: Asked) -> float:
     """The base seldom ends its answers."""
     rows = max(1, min(asked.held_out, asked.config.evaluation.max_eval_rows))
     return rows * (asked.lengths.mean + GENERATED * asked.config.evaluation.max_new_tokens)
-
-
-def _evaluations(asked: Asked) -> int:
-    """Held-out losses before the last step."""
-    every = asked.config.training.eval_steps
-    if every is None:
-        return max(0, math.ceil(past.examples(asked.config, asked.train_rows) / asked.train_rows) - 1)
-    return max(0, math.ceil((total_steps(asked.config.training, asked.train_rows) or 0) / every) - 1)
 
 
 def weighted_median(found: Iterable[tuple[float, float]]) -> float:

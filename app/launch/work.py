@@ -1,7 +1,7 @@
 """How much there is to compute for a row of a training, from settings and shape alone: only its ratios mean anything.
 
-In multiply-adds of a large matrix product on CPU. The constants were fitted to the CPU time of some twenty settings of
-two small models; what a device does otherwise, its finished runs set right, those with like settings most.
+In multiply-adds of a large matrix product on CPU. The constants were set by the CPU time of some fifteen settings of
+one small model; what a device does otherwise, its finished runs set right, those with like settings most.
 """
 
 from app.launch.launch_facts import Linear, ModelShape, adapted_layers
@@ -9,13 +9,13 @@ from app.launch.passes import Lengths, Passes
 from app.run_config import RunConfig
 
 # A number that passes through a layer once, beside its products: norms, activations, copies.
-TOUCHED = 75.0
+TOUCHED = 110.0
 # The same of the input of a layer with an adapter: what dropout and the second path cost, fused and as peft does it.
-ADAPTED, ADAPTED_BY_PEFT, DROPPED, DROPPED_BY_PEFT = 20.0, 60.0, 40.0, 150.0
+ADAPTED, ADAPTED_BY_PEFT, DROPPED, DROPPED_BY_PEFT = 30.0, 70.0, 120.0, 230.0
 # An adapter's products are narrow, and attention's are in small blocks: slower than the base's.
-NARROW, ATTENTION = 1.5, 4.0
+NARROW, ATTENTION = 0.9, 4.0
 # A 4-bit or 8-bit weight, made whole once a pass and direction; and what a layer costs a pass however small it is.
-WHOLE, CALLED = {"nf4": 10.0, "fp4": 10.0, "int8": 40.0, "none": 0.0}, 8e6
+WHOLE, CALLED = {"nf4": 20.0, "fp4": 20.0, "int8": 20.0, "none": 0.0}, 1.2e7
 
 
 def of_a_row(config: RunConfig, shape: ModelShape, lengths: Lengths, passes: Passes, *, recompute: bool) -> float:

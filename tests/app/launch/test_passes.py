@@ -60,3 +60,21 @@ def test_a_step_of_so_many_tokens_is_filled_by_its_passes() -> None:
     config = asked(max_tokens_per_step=4000, gradient_accumulation_steps=4)
     made = passes.passes(config, Lengths((100, 100), 0.5), 500, packed=True)
     assert (made.largest.tokens, made.largest.scored, made.rows) == (1000, 500, 10)
+
+
+def test_examples_are_rows_times_epochs_unless_steps_are_given() -> None:
+    assert passes.examples(asked(num_train_epochs=1.5), 200) == 300
+    assert passes.examples(asked(max_steps=10, per_device_train_batch_size=2), 200) == 80
+
+
+def test_held_out_losses_are_looked_at_between_epochs_or_as_often_as_asked() -> None:
+    def evaluations(**training: object) -> int:
+        return passes.evaluations(asked(**training), LENGTHS, 160)
+
+    assert evaluations(num_train_epochs=1) == 0, "at the end the whole measurement follows"
+    assert evaluations(num_train_epochs=3) == 2
+    assert evaluations(num_train_epochs=1, eval_steps=4) == 2
+    assert passes.evaluation(asked(num_train_epochs=1), LENGTHS, 160, 60, on_gpu=False) is None
+    looked = passes.evaluation(asked(num_train_epochs=2), LENGTHS, 160, 60, on_gpu=False)
+    assert looked is not None
+    assert looked.tokens == 4096

@@ -6,26 +6,16 @@ import pytest
 
 from app.db import Database, now
 from app.launch import past as the_past
-from app.run_config import RunConfig, parse
 from app.status import RunStatus
 from tests.stored_runs import add_run
 
 ROWS = {"train_rows": 200}
 
 
-def asked(**training: object) -> RunConfig:
-    return parse({"model": {"base_model": "some/model"}, "data": {"dataset": 1}, "training": training})
-
-
 def finish(database: Database, **fields: object) -> int:
     resources = {"device": "CPU (2 threads)", "seconds_per_1000_examples": 100.0, "train_seconds": 30.0} | ROWS
     times = {"started_at": now() - timedelta(seconds=40), "finished_at": now(), "attempt": 1, "resources": resources}
     return add_run(database, RunStatus.COMPLETED, **{**times, **fields})
-
-
-def test_examples_are_rows_times_epochs_unless_steps_are_given() -> None:
-    assert the_past.examples(asked(num_train_epochs=1.5), 200) == 300
-    assert the_past.examples(asked(max_steps=10, per_device_train_batch_size=2), 200) == 80
 
 
 def test_what_is_neither_training_nor_evaluation_is_the_start(database: Database) -> None:

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from app.launch import memory, model_shape
+from app.launch import memory, model_shape, passes
 from app.launch.launch_facts import Linear, ModelShape
 from app.run_config import RunConfig, nest, parse
-from worker.finetune import attention, head, recomputation
+from worker.finetune import attention, head, likelihood, recomputation
 from worker.finetune.adapter import attach
 from worker.finetune.batches import scored_tokens
 from worker.finetune.device import autocast
@@ -125,7 +125,7 @@ def test_activations_that_are_computed_again_take_what_was_forecast(kind: str, m
 
 
 def test_as_many_logits_are_there_at_once_as_the_forecast_believes() -> None:
-    assert head.AT_ONCE == {"cpu": memory.AT_ONCE[False], "cuda": memory.AT_ONCE[True]}
+    assert {"cpu": memory.AT_ONCE[False], "cuda": memory.AT_ONCE[True]} == head.AT_ONCE
 
 
 def test_logits_take_no_more_than_is_there_at_once(make_model: Callable[..., Path], monkeypatch: Any) -> None:
@@ -134,6 +134,32 @@ def test_logits_take_no_more_than_is_there_at_once(make_model: Callable[..., Pat
     folder = make_model(**WIDTHS | {"num_key_value_heads": 4, "vocab_size": 16_384})
     came, said = taken(folder, asked(), rows_of(LENGTHS))
     assert said == pytest.approx(came, rel=0.1)
+
+
+def test_what_an_evaluation_on_the_way_takes_is_as_forecast(make_model: Callable[..., Path]) -> None:
+    folder = make_model(**WIDTHS | {"num_key_value_heads": 4, "vocab_size": 8192})
+    base = load_base(folder, asked().quantization, dtype=torch.float32, device=torch.device("cpu"), stop_ids=(1,))
+    attention.switch(base.model)
+    model, rows = attach(base.model, asked()).eval(), rows_of(LENGTHS)
+    paths = Paths(packed=True, scored=True, chunk=head.chunk_size(model))
+    batch, shape = join(rows, 0, paths), model_shape.read(folder)
+    assert shape is not None
+    tokens = memory.Pass(batch.input_ids.numel(), scored_tokens(rows), max(map(len, rows)))
+    said = memory.scoring(asked().training, shape, tokens, half=False, on_gpu=False)
+
+    @torch.no_grad()
+    def score() -> None:
+        token_nll(model, batch, paths)
+
+    # What a layer takes and what the logits take are there one after the other; the forecast takes both.
+    assert max(said) * 0.9 < peak_of(score) < sum(said) * 1.1
+
+
+def test_as_much_is_scored_at_once_as_the_forecast_believes(make_model: Callable[..., Path]) -> None:
+    folder = make_model()
+    base = load_base(folder, asked().quantization, dtype=torch.float32, device=torch.device("cpu"), stop_ids=(1,))
+    paths = Paths(packed=True, scored=True, chunk=head.chunk_size(base.model))
+    assert likelihood._tokens_at_once(base.model, paths) == passes.EVALUATED[False]
 
 
 def test_the_base_and_its_scales_take_what_their_bits_say() -> None:
