@@ -46,10 +46,11 @@ def timed(work: Callable[[], Any]) -> Seconds:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def config(steps: int) -> RunConfig:
+def config(steps: int, fused: bool) -> RunConfig:
     return RunConfig.model_validate(
         {
             "model": {"base_model": "benchmark"},
+            "lora": {"fused": fused},
             "data": {"dataset": 1, "max_length": 256, "max_train_rows": 300},
             "training": {"max_steps": steps, "gradient_accumulation_steps": 1, "eval_steps": 10**6},
             "evaluation": {"max_eval_rows": 10},
@@ -57,9 +58,9 @@ def config(steps: int) -> RunConfig:
     )
 
 
-def load(options: argparse.Namespace) -> Prepared:
+def load(options: argparse.Namespace, fused: bool = True) -> Prepared:
     return prepare(
-        config(options.steps), model_path=options.model, rows_path=options.dataset, dataset_sha256="0",
+        config(options.steps, fused), model_path=options.model, rows_path=options.dataset, dataset_sha256="0",
         reporter=Silent(),
     )  # fmt: skip
 
@@ -69,7 +70,7 @@ def ours(options: argparse.Namespace) -> Seconds:
     job = load(options)
     training = job.config.training
     plan = make_plan([len(e) for e in job.train], training)
-    learner = Learner(attach(job.base.model, job.config), training, job.base.dtype, plan.total_steps)
+    learner = Learner(attach(job.base.model, job.config), training, job.base.dtype, plan.total_steps, job.paths)
     with tempfile.TemporaryDirectory() as folder, measured(job.base.device) as memory:
         points = Told(Curves(Path(folder) / "metrics.jsonl", keep=0), Silent())
         run = Training(
@@ -101,8 +102,8 @@ class InOrder(Trainer):  # type: ignore[misc]
 
 
 def theirs(options: argparse.Namespace) -> Seconds:
-    """Seconds of Trainer.train, without any logging or saving."""
-    job = load(options)
+    """Seconds of Trainer.train with peft's own adapter, without any logging or saving."""
+    job = load(options, fused=False)
     training = job.config.training
     plan = make_plan([len(e) for e in job.train], training)
     with tempfile.TemporaryDirectory() as folder:
