@@ -209,10 +209,12 @@ def test_one_that_is_not_ready_yet_stays_for_the_next_run(
     first, second = launch(), launch(steps=1)
     thread = threading.Thread(target=work, args=(context,))
     thread.start()
-    wait_for(lambda: run_of(first).status == "running" and (settings.run_dir(first) / "pids.log").exists())
-    os.kill(pid, signal.SIGCONT)
+    try:
+        wait_for(lambda: (settings.run_dir(first) / "pids.log").exists(), 10)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        thread.join()
     assert pid not in pids(settings, first)
-    thread.join()
     third = launch(steps=1)
     wait_for(lambda: spares._spare is None or spares._spare.is_ready())
     work(context)
@@ -318,5 +320,7 @@ def test_it_ends_with_its_worker_and_with_its_input(end: str, tmp_path: Path) ->
             worker.kill()
         else:
             worker.stdin.close()
-        wait_for(lambda: is_gone(process), 10)
-        worker.kill()
+        try:
+            wait_for(lambda: is_gone(process), 10)
+        finally:
+            worker.kill()
