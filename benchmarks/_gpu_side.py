@@ -18,6 +18,7 @@ from benchmarks._asking import Json, answer  # noqa: E402
 from benchmarks._gpu_watch import PROFILED, TIMED, WARM, Watch  # noqa: E402
 from benchmarks._our_rows import made_ready, rows  # noqa: E402
 from worker.finetune import writers  # noqa: E402
+from worker.finetune.batches import scored_tokens  # noqa: E402
 from worker.finetune.errors import FinetuneError  # noqa: E402
 from worker.finetune.evaluation import Measurement  # noqa: E402
 from worker.finetune.generation import generate  # noqa: E402
@@ -25,6 +26,7 @@ from worker.finetune.likelihood import likelihood  # noqa: E402
 from worker.finetune.preparing import Prepared  # noqa: E402
 from worker.finetune.reporter import Silent  # noqa: E402
 from worker.finetune.running import Clock, train_adapter  # noqa: E402
+from worker.finetune.training import Training  # noqa: E402
 
 STEPS = WARM + TIMED + 2 * PROFILED
 
@@ -70,27 +72,31 @@ def ours(*, folder: str, config: Json, evaluate: bool) -> Json:
         return {"refused": refused.title}
     seen = [row for step in watch.steps for batch in run.plan.step(step) for row in batch]
     found = watch.found(sum(len(run.examples[row]) for row in seen))
-    found["forecast"] = _forecast(job, place / "model") / 1e9
+    found["forecast"] = _forecast(job, run, place / "model") / 1e9
     return found | (_evaluated(job, run.learner.model) if evaluate else {})
 
 
-def _forecast(job: Prepared, model: Path) -> int:
-    """Bytes that the launch form would have said, from the shape alone."""
-    shape, longest = model_shape.read(model), max(map(len, job.train))
+def _forecast(job: Prepared, run: Training, model: Path) -> int:
+    """Bytes that the program forecasts from the shape alone, for the largest pass that there was."""
+    shape, largest = model_shape.read(model), [run.examples[row] for row in run.plan.largest()]
     assert shape is not None
-    largest = memory.Pass.of_rows(job.config.training.per_device_train_batch_size, longest)
-    made = memory.training(job.config, shape, largest, on_gpu=torch.cuda.is_available(), recompute=job.recompute)
+    longest = max(map(len, largest))
+    tokens = sum(map(len, largest)) if job.paths.packed else len(largest) * longest
+    one = memory.Pass(tokens, scored_tokens(largest), longest)
+    made = memory.training(job.config, shape, one, on_gpu=torch.cuda.is_available(), recompute=job.recompute)
     return made.total if made else 0
 
 
 def _evaluated(job: Prepared, model: Any) -> Json:
+    held_out, decoding, dtype = job.held_out, job.decoding, job.base.dtype
     began = time.perf_counter()
-    likelihood(model, job.held_out.examples, pad_id=job.decoding.pad_id, dtype=job.base.dtype, reporter=Silent())
+    likelihood(model, held_out.examples, pad_id=decoding.pad_id, dtype=dtype, reporter=Silent(), paths=job.paths)
     scored = time.perf_counter() - began
     began = time.perf_counter()
-    writer = writers.tuned_writer(model, job.base.dtype)
-    answers = generate(writer, job.held_out.questions, job.decoding, job.tokenizer, Silent())
-    return _rates(sum(map(len, job.held_out.examples)) / scored, len(answers) / (time.perf_counter() - began))
+    writer = writers.tuned_writer(model, dtype, job.config.evaluation.generation)
+    expected = [len(example.answer_ids) for example in held_out.examples]
+    answers = generate(writer, held_out.questions, decoding, job.tokenizer, Silent(), expected=expected)
+    return _rates(sum(map(len, held_out.examples)) / scored, len(answers) / (time.perf_counter() - began))
 
 
 def _rates(scored: float, answered: float) -> Json:

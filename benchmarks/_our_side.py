@@ -51,8 +51,9 @@ def perplexity() -> Json:
     """Of what was trained last."""
     job: Prepared = kept["job"]
     found = likelihood(
-        kept["model"], job.held_out.examples, pad_id=job.decoding.pad_id, dtype=job.base.dtype, reporter=Silent()
-    )
+        kept["model"], job.held_out.examples, pad_id=job.decoding.pad_id, dtype=job.base.dtype, reporter=Silent(),
+        paths=job.paths,
+    )  # fmt: skip
     return {"perplexity": torch.tensor(found.loss).exp().item()}
 
 
@@ -61,8 +62,8 @@ def evaluate() -> Json:
     job: Prepared = kept["job"]
     found: Json = {}
     with timed(found):
-        writer = writers.tuned_writer(kept["model"], job.base.dtype)
-        measured = measure(kept["model"], writer, job.held_out, job.decoding, job.tokenizer, Silent())
+        writer = writers.tuned_writer(kept["model"], job.base.dtype, job.config.evaluation.generation)
+        measured = measure(kept["model"], writer, job.held_out, job.decoding, job.tokenizer, Silent(), job.paths)
     return found | measured.metrics
 
 

@@ -9,6 +9,7 @@ runs the same code on any machine, to see that it works.
 """
 
 import argparse
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -137,6 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tiny", action="store_true", help="a model of a few thousand weights, for a try")
     options = parser.parse_args(arguments)
+    if not options.tiny and shutil.which("nvidia-smi") is None:
+        print("There is no NVIDIA GPU here: nothing was measured. --tiny runs the same at a size that says nothing.")
+        return
     if options.tiny:
         options.eval_rows, options.new_tokens = 8, 8
     with tempfile.TemporaryDirectory() as folder:

@@ -40,7 +40,7 @@ def test_both_sides_find_the_same_in_the_same_model(tmp_path: Path) -> None:
 
     job = _our_rows.made_ready(case.config, **place)
     writer = writers.base_writer(job.base.model, job.base.dtype)
-    ours = measure(job.base.model, writer, job.held_out, job.decoding, job.tokenizer, Silent()).metrics
+    ours = measure(job.base.model, writer, job.held_out, job.decoding, job.tokenizer, Silent(), job.paths).metrics
     assert {name: ours[name] for name in plain} == pytest.approx(plain, rel=1e-6)
     assert len(data["train"]) == len(job.train)
     assert [row["input_ids"] for row in data["held_out"]] == [list(example.ids) for example in job.held_out.examples]
