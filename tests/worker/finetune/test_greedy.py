@@ -120,6 +120,19 @@ def test_prompts_that_are_read_in_several_passes_are_answered_alike(
         monkeypatch.undo()
 
 
+@torch.no_grad()
+def test_who_is_at_the_end_of_the_context_may_stay_while_others_go_on(make_model: Any, make_config: Any) -> None:
+    """One of nine that has ended is not worth a copy; positions that are learnt know none beyond the last."""
+    model = tuned_writer(tuned("gpt2", make_model, make_config), torch.float32).model
+    long = array("i", (5 + at % 200 for at in range(254)))
+
+    def said(others: Questions) -> list[int]:
+        rows = [Row(0, long, 2), *(Row(number, other, MOST) for number, other in enumerate(others, start=1))]
+        return next(row.said for row in answer(model, rows, (999,), Silent()) if not row.number)
+
+    assert said(questions(8)) == said([])
+
+
 def test_looking_every_few_tokens_changes_no_answer(
     make_model: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
