@@ -10,6 +10,7 @@ from app.run_config import RunConfig
 from app.settings import SAMPLES
 from worker.finetune.errors import Stopped
 from worker.finetune.likelihood import likelihood
+from worker.finetune.memory import used_bytes
 from worker.finetune.pipeline import Outcome, finetune
 from worker.finetune.preparing import prepare
 from worker.finetune.reporter import Silent
@@ -59,6 +60,11 @@ def test_recomputed_activations_change_memory_and_not_the_result(tmp_path: Path)
     ours, theirs = (o.results["finetuned"]["perplexity"] for o in (kept, recomputed))
     assert theirs == pytest.approx(ours, rel=5e-3)
     assert recomputed.resources["peak_memory_bytes"] <= kept.resources["peak_memory_bytes"]
+
+
+def test_the_memory_that_is_noted_at_each_step_is_what_the_allocator_says() -> None:
+    held = torch.ones(1 << 20, device="cuda")
+    assert used_bytes(held.device) == torch.cuda.memory_allocated(held.device) >= held.nbytes
 
 
 def test_perplexity_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
