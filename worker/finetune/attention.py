@@ -25,7 +25,7 @@ def cannot(model: Any, longest: int) -> str | None:
     """Why the attention of this model, over rows of up to `longest` tokens, is not of the kind that is computed here;
     None where it may be. What this lets through is still held against the plain way (see packing)."""
     config = model.config.get_text_config()
-    if config._attn_implementation != "sdpa":
+    if config._attn_implementation not in ("sdpa", NAME):
         return "its attention is not the usual one"
     for limit in ("sliding_window", "attention_chunk_size"):
         window = getattr(config, limit, None)

@@ -182,3 +182,9 @@ def test_no_more_logits_exist_than_a_chunk_and_none_of_prompts(adapted: Made) ->
     hook.remove()
     assert max(seen) == 50
     assert sum(seen) == 1 + 2 * scored  # one passes through the model; each chunk forward, and again backward
+
+
+def test_choosing_twice_comes_to_the_same(llama: Path, make_config: Made) -> None:
+    config = make_config()
+    base = loaded(llama, config)
+    assert choose(base, config.training) == choose(base, config.training)
