@@ -89,3 +89,12 @@ def test_the_largest_batch_comes_first_so_that_memory_fails_early() -> None:
     batches = epoch_batches(lengths, 4, seed=42, epoch=0)
     sizes = [max(lengths[i] for i in batch) * len(batch) for batch in batches]
     assert sizes[0] == max(sizes)
+
+
+def test_a_line_counts_the_tokens_that_padded_rows_count_each_in_its_row() -> None:
+    """Where every token counts but the first, which nothing predicts: not even the row before it."""
+    rows = [example(5, prompt=0), example(3, prompt=1, start=40), example(9, prompt=0, start=80)]
+    padded, line = pad(rows, EOS).scored(), pack(rows).scored()
+    assert line.ids.tolist() == padded.ids.tolist()
+    assert line.rows.tolist() == padded.rows.tolist() == [0] * 4 + [1] * 2 + [2] * 8
+    assert len(line.ids) == scored_tokens(rows)
