@@ -1,11 +1,9 @@
 """Which rows make a step, and how the rows of a batch are joined without one changing another."""
 
 from array import array
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from app.config_sections import QuantizationConfig
