@@ -28,9 +28,9 @@ def train(python: str, case: Case, rows: Path, threads: int) -> Json:
         pairs = json.loads(rows.read_text())["pairs"]
         (folder / "pairs.json").write_text(json.dumps(pairs))
         (folder / "dataset_info.json").write_text(json.dumps({"pairs": {"file_name": "pairs.json"}}))
-        (folder / "run.json").write_text(json.dumps(_told(case, folder)))
+        (folder / "run.yaml").write_text(json.dumps(_told(case, folder)))
         began = time.perf_counter()
-        done = _run(python, folder / "run.json", threads)
+        done = _run(python, folder / "run.yaml", threads)
         results = folder / "out" / "train_results.json"
         if done.returncode or not results.exists():
             return {"refused": (done.stderr.strip().splitlines() or ["no word of why"])[-1]}
