@@ -29,9 +29,10 @@ from app.run_config import RunConfig  # noqa: E402
 from app.settings import SAMPLES  # noqa: E402
 from worker.finetune.adapter import attach  # noqa: E402
 from worker.finetune.artifacts import Curves  # noqa: E402
-from worker.finetune.batches import Plan, make_plan, pad  # noqa: E402
+from worker.finetune.batches import pad  # noqa: E402
 from worker.finetune.learner import Learner  # noqa: E402
 from worker.finetune.memory import measured  # noqa: E402
+from worker.finetune.plan import Plan, make_plan  # noqa: E402
 from worker.finetune.preparing import Prepared, prepare  # noqa: E402
 from worker.finetune.reporter import Silent  # noqa: E402
 from worker.finetune.running import Told  # noqa: E402

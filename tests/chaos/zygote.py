@@ -61,7 +61,7 @@ class Zygote:
 def train(*arguments: str) -> int:
     """`python -m worker`, and beside it in order.jsonl each step's rows as they were looked up."""
     from worker import __main__ as program
-    from worker.finetune.batches import Plan
+    from worker.finetune.plan import Plan
 
     order = Path(arguments[arguments.index("--output-dir") + 1]) / "order.jsonl"
     looked_up = Plan.step

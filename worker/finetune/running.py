@@ -11,12 +11,13 @@ from typing import Any
 from worker.finetune import checkpoint, compiling, fused_lora, offer, recomputation
 from worker.finetune.adapter import attach
 from worker.finetune.artifacts import Curves
-from worker.finetune.batches import make_plan, pad
+from worker.finetune.batches import pad
 from worker.finetune.errors import Diverged
 from worker.finetune.evaluation import Measurement, finite, perplexity
 from worker.finetune.learner import Learner
 from worker.finetune.likelihood import likelihood
 from worker.finetune.memory import MemoryUse, measured
+from worker.finetune.plan import make_plan
 from worker.finetune.preparing import Prepared
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example

@@ -1,6 +1,6 @@
 """The training loop: our own, over transformers' optimizers and schedules.
 
-The order of rows is a pure function of the settings (batches.Plan), so the number of steps done is the whole position
+The order of rows is a pure function of the settings (plan.Plan), so the number of steps done is the whole position
 of a training: a checkpoint that holds it continues exactly where it was.
 """
 
@@ -14,12 +14,13 @@ from typing import Any, Protocol
 from app.config_sections import TrainingConfig
 from worker.finetune import checkpoint
 from worker.finetune.adapter import Tensors, adapter_state, restore_adapter
-from worker.finetune.batches import Batch, Plan, split
+from worker.finetune.batches import Batch
 from worker.finetune.errors import Diverged, FinetuneError, Stopped, explained
 from worker.finetune.evaluation import finite
 from worker.finetune.learner import Learner
 from worker.finetune.likelihood import join
 from worker.finetune.memory import MemoryUse, used_bytes
+from worker.finetune.plan import Plan, split
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example
 from worker.finetune.unread import Read, Taken, Unread, look_every

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 from app.config_sections import QuantizationConfig
-from worker.finetune.batches import IGNORED, epoch_batches, make_plan, pack, pad, scored_tokens
+from worker.finetune.batches import IGNORED, pack, pad, scored_tokens
 from worker.finetune.likelihood import token_nll
 from worker.finetune.model import load_base
+from worker.finetune.plan import epoch_batches, make_plan
 from worker.finetune.tokens import Example
 
 EOS = 1

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from worker.finetune import learner, training
-from worker.finetune.batches import epoch_batches, make_plan
 from worker.finetune.errors import FinetuneError
 from worker.finetune.pipeline import finetune
+from worker.finetune.plan import epoch_batches, make_plan
 from worker.finetune.reporter import Silent
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from app.config_sections import TrainingConfig
 from app.launch.launch_facts import total_steps
-from worker.finetune.batches import make_plan
 from worker.finetune.errors import Stopped
 from worker.finetune.pipeline import finetune
+from worker.finetune.plan import make_plan
 
 LENGTHS = [20 + (i * 37) % 60 for i in range(500)]
 MOST, PASSES = 1200, 3

@@ -13,12 +13,13 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from app.config_sections import Optimizer, Schedule, TrainingConfig
 from worker.finetune import checkpoint
 from worker.finetune.adapter import adapter_state, attach
-from worker.finetune.batches import make_plan, pad
+from worker.finetune.batches import pad
 from worker.finetune.errors import Stopped
 from worker.finetune.learner import Learner
 from worker.finetune.model import load_base
 from worker.finetune.optimizer import make_optimizer, make_scheduler
 from worker.finetune.pipeline import finetune
+from worker.finetune.plan import make_plan
 from worker.finetune.preparing import prepare
 from worker.finetune.reporter import Silent
 
