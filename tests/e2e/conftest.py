@@ -19,6 +19,7 @@ import pytest
 from app import broker
 from app.migrate import upgrade
 from app.settings import Settings
+from tests.chaos.house import waits_for_a_run
 
 BASE_MODEL = "sample/clinic-2m"
 ROWS = 60
@@ -77,8 +78,8 @@ class Stack:
         return self.wait(run_id, lambda run: run["status"] in ("completed", "cancelled"))
 
     def child(self) -> psutil.Process | None:
-        """The training process of the worker."""
-        return next(iter(psutil.Process(self.worker.pid).children()), None)
+        """The training process of the worker, not the one that waits for a run."""
+        return next((child for child in psutil.Process(self.worker.pid).children() if not waits_for_a_run(child)), None)
 
     def close(self) -> None:
         for process in (self.worker, self.web):
