@@ -81,14 +81,14 @@ def run(folder: Path) -> int:
     if plan["kind"] == "import":
         sys.modules["peft"] = None  # type: ignore[assignment]
     elif not (folder / MET).exists():
-        load = program._load_libraries
+        load = program.load_libraries
 
         def loaded() -> Any:
             finetune = load()
             _arm(plan["kind"], plan["step"], folder / MET)
             return finetune
 
-        program._load_libraries = loaded
+        program.load_libraries = loaded
     return program.main()
 
 
@@ -98,13 +98,13 @@ def _arm(kind: str, step: int, met: Path) -> None:
 
     accumulate = Learner._accumulate
 
-    def accumulated(learner: Learner, *args: Any) -> float:
+    def accumulated(learner: Learner, *args: Any) -> Any:
         now = learner.scheduler.last_epoch + 1 == step
         if now:
             met.touch()
         if now and kind in FAULTS:
             FAULTS[kind]()
         loss = accumulate(learner, *args)
-        return math.nan if now and kind == "NaN" else loss
+        return loss * math.nan if now and kind == "NaN" else loss
 
     Learner._accumulate = accumulated  # type: ignore[method-assign]
