@@ -80,7 +80,7 @@ def test_a_folded_group_says_what_is_in_it(launch_address: str, open_page: Open)
     expect(line).not_to_contain_text("max steps", use_inner_text=True)
     line.click()
     fill(page, **{"training.max_steps": "20"})
-    page.check(field("training.packing"))
+    page.select_option(field("training.packing"), "true")
     expect(line).to_contain_text("max steps 20")
     expect(line).to_contain_text("packing on")
 
