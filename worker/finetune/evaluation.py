@@ -97,11 +97,12 @@ def measure(
     reporter: Reporter,
     paths: Paths = PLAIN,
 ) -> Measurement:
-    """`model` is scored as it was trained; `writer`, the same model in a faster form, generates the answers."""
+    """`writer`, the same model in a faster form, generates the answers, and is scored where that is exact."""
     from worker.finetune import scoring  # its libraries take seconds to import
 
+    scored = writer.model if writer.exact else model
     found = likelihood(
-        model, rows.examples, pad_id=decoding.pad_id, dtype=decoding.dtype, reporter=reporter, paths=paths
+        scored, rows.examples, pad_id=decoding.pad_id, dtype=decoding.dtype, reporter=reporter, paths=paths
     )
     expected = [len(example.answer_ids) for example in rows.examples]
     written = generate(writer, rows.questions, decoding, tokenizer, reporter, expected=expected)

@@ -1,4 +1,4 @@
-"""The form of a model that generates answers: the same weights, dequantised and, where that loses nothing, merged.
+"""The form of a model that is measured: the same weights, dequantised and, where that loses nothing, merged.
 
 Never an adapter merged into 4-bit weights: quantising the sum again changes every second answer.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from bitsandbytes.nn import Linear4bit
 
 from worker.finetune import cutting
 from worker.finetune.adapter import adapter_state, restore_adapter, wrap
@@ -23,11 +24,13 @@ Way = Literal["fast", "plain"]
 @dataclass(frozen=True)
 class Writer:
     """A model that answers. `leaving`: rows that have ended leave their batch; else transformers carries them along.
-    `path` says in a few words how it answers, for the record."""
+    `path` says in a few words how it answers, for the record. `exact`: its losses are the model's own to rounding, so
+    that perplexity may be taken from it."""
 
     model: Any
     leaving: bool
     path: str
+    exact: bool = False
 
 
 def plain_writer(model: Any) -> Writer:
@@ -42,7 +45,8 @@ def base_writer(model: Any, dtype: torch.dtype, way: Way = "fast") -> Writer:
         return _fast(model, dtype, "from the model itself")
     if not _fits(model, dtype):
         return _fast(model, dtype, "from the model itself, no memory for a copy")
-    return _fast(dequantised(copy.deepcopy(model), dtype), dtype, "from a dequantised copy")
+    exact = _is_exact(model, dtype)
+    return _fast(dequantised(copy.deepcopy(model), dtype), dtype, "from a dequantised copy", exact)
 
 
 def tuned_writer(model: Any, dtype: torch.dtype, way: Way = "fast") -> Writer:
@@ -56,7 +60,8 @@ def tuned_writer(model: Any, dtype: torch.dtype, way: Way = "fast") -> Writer:
     whole = wrap(plain, config)
     restore_adapter(whole, adapter_state(model))
     if dtype == torch.float32:
-        return _fast(whole.merge_and_unload().eval(), dtype, "from a dequantised copy, adapter merged")
+        merged, exact = whole.merge_and_unload().eval(), _is_exact(model, dtype)
+        return _fast(merged, dtype, "from a dequantised copy, adapter merged", exact)
     return _fast(whole.eval(), dtype, "from a dequantised copy, adapter beside it")
 
 
@@ -65,12 +70,16 @@ def whole_in_place(model: Any, dtype: torch.dtype) -> Any:
     return dequantised(model, dtype) if any(quantised_layers(model)) and _fits(model, dtype) else model
 
 
-def _fast(model: Any, dtype: torch.dtype, form: str) -> Writer:
+def _fast(model: Any, dtype: torch.dtype, form: str, exact: bool = False) -> Writer:
     """Finished rows leave wherever that changes nothing."""
     against = cutting.why_not(model, dtype)
-    if against is None:
-        return Writer(model, leaving=True, path=f"{form}; finished rows leave")
-    return Writer(model, leaving=False, path=f"{form}; by transformers, because {against}")
+    how = "finished rows leave" if against is None else f"by transformers, because {against}"
+    return Writer(model, against is None, f"{form}; {how}{'; perplexity from the copy too' if exact else ''}", exact)
+
+
+def _is_exact(model: Any, dtype: torch.dtype) -> bool:
+    """Layers of 8 bits round what they are given as well, which a copy does not."""
+    return dtype == torch.float32 and all(isinstance(layer, Linear4bit) for _, layer in quantised_layers(model))
 
 
 def _fits(model: Any, dtype: torch.dtype) -> bool:

@@ -152,3 +152,18 @@ def test_sampling_settings_that_come_with_a_model_do_not_reach_its_answers(
     said, stops = answered(loud | {"eos_token_id": [1, 300]})
     assert said == plain
     assert stops == (1, 300)
+
+
+def test_perplexity_is_taken_from_the_copy_only_where_it_is_the_same(trained: tuple[Prepared, Any]) -> None:
+    """An 8-bit layer rounds its inputs, which a copy in float32 does not."""
+    job, model = trained
+    writer = tuned_writer(model, torch.float32)
+    assert writer.exact == (job.config.quantization.method != "int8")
+
+    def loss(scored: Any) -> float:
+        return likelihood(
+            scored, job.held_out.examples, pad_id=1, dtype=torch.float32, reporter=Silent(), paths=job.paths
+        ).loss
+
+    off = abs(loss(writer.model) / loss(model) - 1)
+    assert (off < 1e-6) == writer.exact

@@ -101,7 +101,7 @@ def test_the_merged_copy_says_token_for_token_what_the_4_bit_model_says(
     endless = [by_transformers(model, question, (999,)) for question in asked]
     expected, stops = [up_to(said, stops_of(endless)) for said in endless], stops_of(endless)
     writer = tuned_writer(model, torch.float32)
-    assert writer.path == "from a dequantised copy, adapter merged; finished rows leave"
+    assert writer.path.startswith("from a dequantised copy, adapter merged; finished rows leave")
     left.clear()
     assert ours(writer, asked, stops) == expected
     assert len(set(map(len, expected))) > 2
@@ -208,7 +208,7 @@ def test_who_cannot_be_cut_is_left_to_transformers_and_says_why(
     monkeypatch.setattr(Lines, "keep", lambda self, lines: real(self, lines[::-1]))
     assert cutting.why_not(model, torch.float32) == "rows that stay would say something else"
     writer = tuned_writer(model, torch.float32)
-    assert writer.path.endswith("by transformers, because rows that stay would say something else")
+    assert "by transformers, because rows that stay would say something else" in writer.path
     assert generation.generate(writer, asked, decoding, tokenizer, Silent()) == expected
 
 
