@@ -182,6 +182,7 @@ def _complete(
     run.step = run.total_steps = 157 * int(run.config["training"]["num_train_epochs"])
     run.epoch = run.config["training"]["num_train_epochs"]
     run.fingerprint, run.perplexity_key, run.baseline_key = fingerprint, fingerprint[::-1], f"{fingerprint}-nf4"
+    run.environment = {"device": "Tesla T4", "paths": {"packing": "in one line", "base": "known already"}}
     run.results = {
         "base": base | {"loss": math.log(base["perplexity"])},
         "finetuned": tuned | {"loss": math.log(tuned["perplexity"])},

@@ -298,3 +298,11 @@ def test_a_remedy_is_one_change_from_the_failed_runs_settings(seeded: str, open_
     expect(page.locator('[id="training.per_device_train_batch_size"]')).to_have_value("4")
     expect(page.locator('[id="quantization.method"]')).to_have_value("none")
     expect(page.locator("#launch-facts")).to_contain_text("4 × 8 = 32")
+
+
+def test_the_ways_it_was_computed_name_their_settings(seeded: str, open_page: Open) -> None:
+    page = open_page(f"{seeded}/runs/{COMPLETED}")
+    page.get_by_role("link", name="Computation").click()
+    ways = page.locator("#computed")
+    expect(ways).to_contain_text("in one line")
+    expect(ways.get_by_text("training.packing")).to_be_visible()

@@ -18,6 +18,14 @@ document.addEventListener('click', event => {
   for (const popover of openPopovers()) if (!popover.contains(event.target)) popover.open = false;
 });
 
+// Who follows a link to a fold wants to read what is in it.
+function unfold() {
+  const fold = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (fold?.matches('details.fold')) { fold.open = true; fold.scrollIntoView(); }
+}
+window.addEventListener('hashchange', unfold);
+unfold();
+
 function showKeys() {
   const keys = document.querySelector('details[data-keys]');
   if (keys) { keys.open = !keys.open; keys.querySelector('summary').focus({ preventScroll: true }); }
