@@ -1,19 +1,15 @@
 """What the launch form says of runs before they start, held against what they then take: memory and time.
 
-    python -m benchmarks.forecasts [--base-model sample/clinic-2m] [--dataset rows.jsonl] [--keep FOLDER]
+    python -m benchmarks.forecasts [--base-model sample/clinic-2m] [--dataset rows.jsonl] [--keep FOLDER] [--threads 1]
 
 Varied short runs, one after another, through a real broker, web server and worker; each is forecast from the runs
 before it, as it is for people. Of the first one only the base's shape is known.
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -21,10 +17,10 @@ from typing import Any
 
 import httpx
 
-from app.processes import spawn, stop
 from app.run_config import nest
 from app.settings import SAMPLES
-from benchmarks._serving import free_port
+from app.status import ENDED
+from benchmarks import _program
 
 USUAL: Mapping[str, Any] = {
     "data.max_length": 256,
@@ -55,42 +51,12 @@ VARIED: Sequence[Mapping[str, Any]] = (
 )
 
 
-@contextmanager
-def running(folder: Path) -> Iterator[httpx.Client]:
-    """`tuneboard up` on a data folder of its own."""
-    port = free_port()
-    os.environ |= {"TUNEBOARD_DATA_DIR": str(folder), "TUNEBOARD_PORT": str(port)}
-    with (folder / "benchmark.log").open("wb") as log:
-        up = spawn([sys.executable, "-m", "app.cli", "up"], stdout=log, stderr=subprocess.STDOUT)
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60, trust_env=False) as client:
-                _wait(lambda: client.get("/workers").json()["items"])
-                yield client
-        finally:
-            stop(up, grace=20)
-
-
 def measure(client: httpx.Client, base_model: str, differs: Mapping[str, Any]) -> dict[str, Any]:
     flat = {"model.base_model": base_model, "data.dataset": 1, **USUAL, **differs}
     asked = {"experiment": "forecasts", "config": nest(flat)}
     run_id = client.post("/runs", json=asked).raise_for_status().json()["id"]
-    _wait(lambda: client.get(f"/runs/{run_id}").json()["status"] in ("completed", "failed"), 1800)
-    run: dict[str, Any] = client.get(f"/runs/{run_id}").json()
-    if run["status"] == "failed":
-        raise SystemExit(f"A run failed: {run['error']}")
-    return run
-
-
-def _wait(condition: Any, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return
-        except (httpx.TransportError, KeyError):
-            pass
-        time.sleep(0.2)
-    raise SystemExit("It took too long; see benchmark.log in the data folder.")
+    _program.wait(lambda: _program.run(client, run_id)["status"] in ENDED)
+    return _program.completed(client, run_id)
 
 
 class Held:
@@ -133,11 +99,12 @@ def main() -> int:
     parser.add_argument("--base-model", default="sample/clinic-2m")
     parser.add_argument("--dataset", type=Path, default=SAMPLES / "data/clinic_pairs.jsonl")
     parser.add_argument("--keep", type=Path, help="data folder to use and leave there")
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        with running(folder) as client:
+        with _program.running(folder, options.threads) as client:
             upload = {"file": ("rows.jsonl", options.dataset.read_bytes())}
             client.post("/datasets", files=upload).raise_for_status()
             held = Held()
