@@ -36,9 +36,9 @@ def test_rows_are_no_longer_than_they_may_be() -> None:
 def test_the_largest_pass_and_what_a_row_takes_are_about_those_of_the_plan(
     size: int, sampling: str, packed: bool
 ) -> None:
-    batches = pytest.importorskip("worker.finetune.plan")
+    plans = pytest.importorskip("worker.finetune.plan")
     training = asked(per_device_train_batch_size=size, train_sampling_strategy=sampling, num_train_epochs=1)
-    plan = batches.make_plan(TOKENS, training.training)
+    plan = plans.make_plan(TOKENS, training.training)
     cut = list(chain(*(plan.step(number) for number in range(plan.total_steps))))
 
     def tokens(batch: list[int]) -> int:
