@@ -47,7 +47,7 @@ def follow(
             for event in events:
                 recorder.take(event)
                 if isinstance(event, Progress):  # a step is done: from here on the machine can get the next one ready
-                    context.spares.wanted = True
+                    context.spares.want()
             recorder.flush_when_due()
             if context.stopping.is_set():
                 stop = stop or Stop.SHUTDOWN

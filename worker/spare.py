@@ -1,7 +1,7 @@
 """A training process that is ready before there is a run for it: importing what one needs takes seconds.
 
 A thread of the worker keeps one, and ends it where memory is short or the code has changed; the task gives it a run.
-No run depends on it: where none is ready, a process is started as if there were no such thing.
+No run depends on it: where none is ready, or soon will be, a process is started as if there were no such thing.
 """
 
 import json
@@ -10,6 +10,7 @@ import os
 import socket
 import sysconfig
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,9 @@ READY = b"ready"  # all that it says before it has a run
 # It takes half a gigabyte. Not started, or ended again, where that would leave the machine with less than this.
 BYTES_TO_START, BYTES_TO_STAY = 3 << 29, 1 << 29
 LOOK_SECONDS = 2.0
+# For so long a run waits for one that is still loading: about what it would take to load by itself. One that is not
+# ready then has little of the machine, and nobody knows when it will be.
+LONGEST_WAIT_SECONDS, READY_LOOK_SECONDS = 4.0, 0.05
 
 Code = frozenset[tuple[Path, int]]
 
@@ -66,17 +70,28 @@ class Spares:
         self._lock = threading.Lock()
         self._spare: Spare | None = None
         self._given: Child | None = None
-        # Not while a run gets to its first step: it would have to share the machine.
-        self.wanted = True
+        # Whether one is to be started, and whether the run that is at work has had one started for what follows it.
+        self._wanted, self._asked = True, True
+        # Set where the thread that keeps it has something to do before its next look.
+        self.woken = threading.Event()
 
-    def take(self, arguments: Sequence[str], output: Path) -> Child | None:
-        """A process that goes on with these arguments; None where no spare is ready."""
-        self.wanted = False
-        with self._lock:
-            spare = self._spare
-            if spare is None or not spare.is_ready():
-                return None
-            self._spare = None
+    def want(self) -> None:
+        """From here on the next one may load, one for each run: it may be one that always dies.
+
+        Not while a run gets to its first step: it would share the machine, and nobody knows yet how much memory that
+        run leaves.
+        """
+        if not self._asked:
+            self._wanted, self._asked = True, True
+            self.woken.set()
+
+    def take(self, arguments: Sequence[str], output: Path, stopping: threading.Event) -> Child | None:
+        """A process that goes on with these arguments, waited for where it is still loading; None where there is none,
+        where it takes too long or the worker is to stop."""
+        self._wanted, self._asked = False, False
+        spare = self._ready(stopping)
+        if spare is None:
+            return None
         if spare.code == code_on_disk():
             try:
                 spare.give(arguments, output)
@@ -88,6 +103,20 @@ class Spares:
         spare.close()  # of yesterday's code, or dead
         return None
 
+    def _ready(self, stopping: threading.Event) -> Spare | None:
+        """The spare, which then is nobody else's. One that is dead or slow is left to `look`."""
+        deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+        while True:
+            with self._lock:  # not while waiting: memory may run short
+                spare = self._spare
+                if spare is None or spare.child.exit_code is not None:
+                    return None
+                if spare.is_ready():
+                    self._spare = None
+                    return spare
+            if time.monotonic() > deadline or stopping.wait(READY_LOOK_SECONDS):
+                return None
+
     def look(self, output: Path, *, gpu: bool) -> None:
         """Start one where one is wanted; end it where it is of no use."""
         with self._lock:
@@ -95,8 +124,8 @@ class Spares:
             if spare and (reason := _unfit(spare)):
                 log.info("the spare process is ended: %s", reason)
                 self._end(spare)
-            elif spare is None and self.wanted and psutil.virtual_memory().available > BYTES_TO_START:
-                self.wanted = False  # until the next run, however this goes
+            elif spare is None and self._wanted and psutil.virtual_memory().available > BYTES_TO_START:
+                self._wanted = False  # until the next run, however this goes
                 self._spare = Spare(output, gpu=gpu)
 
     def close(self) -> None:
@@ -108,7 +137,7 @@ class Spares:
             self._given.process.wait()
 
     def _end(self, spare: Spare) -> None:
-        self._spare, self.wanted = None, False
+        self._spare, self._wanted = None, False
         spare.close()
 
 
@@ -122,6 +151,7 @@ def kept(spares: Spares, output: Path, *, gpu: bool) -> Iterator[None]:
         yield
     finally:
         ended.set()
+        spares.woken.set()
         thread.join()
 
 
@@ -131,7 +161,8 @@ def _keep(spares: Spares, output: Path, gpu: bool, ended: threading.Event) -> No
             spares.look(output, gpu=gpu)
         except OSError as error:  # a full disk, no process left: runs do without
             log.warning("no spare process: %s", error)
-        ended.wait(LOOK_SECONDS)
+        spares.woken.wait(LOOK_SECONDS)
+        spares.woken.clear()
     spares.close()
 
 

@@ -79,7 +79,8 @@ def _attempt(context: Context, claim: Claim) -> None:
         with suppress(ClaimLost):
             insist(context, lambda session: causes.end(session, claim, failure, context.settings))
     finally:
-        context.claim, context.spares.wanted = None, True
+        context.claim = None
+        context.spares.want()
 
 
 def _train(context: Context, claim: Claim) -> RunStatus:
@@ -155,7 +156,7 @@ def _run_children(context: Context, claim: Claim, recorder: Recorder, task: Job,
 
 def _training(context: Context, command: list[str], output: Path) -> Child:
     """The process that waits for a run, where there is one; else a new one."""
-    spare = context.spares.take(command[len(job.TRAINING) :], output)
+    spare = context.spares.take(command[len(job.TRAINING) :], output, context.stopping)
     return spare or Child(command, environment=training_environment(), output=output)
 
 

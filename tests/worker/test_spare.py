@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ import pytest
 
 from app.models import Attempt, Run
 from app.settings import Settings
+from tests.worker._spares import is_gone, make_ready, pids, wait_for
 from worker import spare
 from worker.context import Context
 from worker.spare import Spares
@@ -44,28 +44,6 @@ def spares(context: Context) -> Iterator[Spares]:
 def waiting(spares: Spares, tmp_path: Path) -> psutil.Process:
     """The spare of the context, ready for a run."""
     return make_ready(spares, tmp_path)
-
-
-def make_ready(spares: Spares, folder: Path) -> psutil.Process:
-    spares.look(folder / "spare.log", gpu=False)
-    assert spares._spare
-    wait_for(spares._spare.is_ready)
-    return psutil.Process(spares._spare.child.process.pid)
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
-
-
-def pids(settings: Settings, run_id: int) -> set[int]:
-    return {int(line.split()[0]) for line in (settings.run_dir(run_id) / "pids.log").read_text().splitlines()}
-
-
-def is_gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_run_begins_in_the_process_that_waits(
@@ -199,64 +177,6 @@ def test_code_that_was_edited_and_packages_that_came_are_other_code(
         assert spare.code_on_disk() not in seen
 
 
-def test_one_that_is_not_ready_yet_stays_for_the_next_run(
-    context: Context, spares: Spares, launch: Launch, run_of: RunOf, settings: Settings, tmp_path: Path
-) -> None:
-    spares.look(tmp_path / "spare.log", gpu=False)
-    assert spares._spare
-    pid = spares._spare.child.process.pid
-    os.kill(pid, signal.SIGSTOP)
-    first, second = launch(), launch(steps=1)
-    thread = threading.Thread(target=work, args=(context,))
-    thread.start()
-    try:
-        wait_for(lambda: (settings.run_dir(first) / "pids.log").exists(), 10)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-        thread.join()
-    assert pid not in pids(settings, first)
-    third = launch(steps=1)
-    wait_for(lambda: spares._spare is None or spares._spare.is_ready())
-    work(context)
-    assert all(run_of(run_id).status == "completed" for run_id in (first, second, third))
-    assert {pid} in (pids(settings, second), pids(settings, third))
-
-
-def test_the_next_one_is_started_once_a_run_has_made_a_step(
-    context: Context, spares: Spares, launch: Launch, settings: Settings, tmp_path: Path
-) -> None:
-    def looked() -> spare.Spare | None:
-        spares.look(tmp_path / "spare.log", gpu=False)
-        return spares._spare
-
-    run_id = launch(prepare_seconds=0.5, step_seconds=0.2, steps=4)
-    thread = threading.Thread(target=work, args=(context,))
-    thread.start()
-    wait_for((settings.run_dir(run_id) / "alive.log").exists)
-    before = looked()
-    wait_for((settings.run_dir(run_id) / "pids.log").exists)
-    wait_for(looked)
-    assert thread.is_alive()
-    thread.join()
-    assert before is None
-
-
-def test_after_one_that_ended_by_itself_none_is_started_before_the_next_run(
-    context: Context, spares: Spares, launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spare, "COMMAND", ("-c", "raise SystemExit(1)"))
-    spares.look(tmp_path / "spare.log", gpu=False)
-    assert spares._spare
-    spares._spare.child.process.wait()
-    for _ in range(3):
-        spares.look(tmp_path / "spare.log", gpu=False)
-        assert spares._spare is None
-    launch(steps=1)
-    work(context)
-    spares.look(tmp_path / "spare.log", gpu=False)
-    assert spares._spare
-
-
 def test_it_goes_where_memory_is_short_and_is_not_started_there(
     waiting: psutil.Process, spares: Spares, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,9 +184,14 @@ def test_it_goes_where_memory_is_short_and_is_not_started_there(
     monkeypatch.setattr(spare.psutil, "virtual_memory", lambda: free)
     spares.look(tmp_path / "spare.log", gpu=False)
     assert is_gone(waiting)
-    spares.wanted, free.available = True, spare.BYTES_TO_START - 1
+    spares.take([], tmp_path / "output.log", threading.Event())
+    spares.want()
+    free.available = spare.BYTES_TO_START - 1
     spares.look(tmp_path / "spare.log", gpu=False)
     assert spares._spare is None
+    free.available += 2
+    spares.look(tmp_path / "spare.log", gpu=False)
+    assert spares._spare, "it is still wanted once there is memory"
 
 
 def test_a_run_that_is_stopped_or_cancelled_in_it_ends_as_ever(
@@ -290,7 +215,8 @@ def test_the_thread_that_keeps_it_outlives_the_run_that_it_was_given(tmp_path: P
     def keep() -> None:
         with spare.kept(spares, tmp_path / "spare.log", gpu=False):
             wait_for(lambda: spares._spare and spares._spare.is_ready())
-            ended.append(spares.take(["config.json", "--output-dir", str(tmp_path)], tmp_path / "output.log"))
+            run = ["config.json", "--output-dir", str(tmp_path)]
+            ended.append(spares.take(run, tmp_path / "output.log", threading.Event()))
 
     thread = threading.Thread(target=keep)
     thread.start()
