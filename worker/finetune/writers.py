@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from bitsandbytes.nn import Linear4bit
 
-from worker.finetune import cutting
+from worker.finetune import cutting, products
 from worker.finetune.adapter import adapter_state, restore_adapter, wrap
 from worker.finetune.device import free_bytes
 from worker.finetune.quantization import dequantised, quantised_layers
@@ -46,7 +46,8 @@ def base_writer(model: Any, dtype: torch.dtype, way: Way = "fast") -> Writer:
     if not _fits(model, dtype):
         return _fast(model, dtype, "from the model itself, no memory for a copy")
     exact = _is_exact(model, dtype)
-    return _fast(dequantised(copy.deepcopy(model), dtype), dtype, "from a dequantised copy", exact)
+    copied = products.quickened(dequantised(copy.deepcopy(model), dtype))
+    return _fast(copied, dtype, "from a dequantised copy", exact)
 
 
 def tuned_writer(model: Any, dtype: torch.dtype, way: Way = "fast") -> Writer:
@@ -60,7 +61,7 @@ def tuned_writer(model: Any, dtype: torch.dtype, way: Way = "fast") -> Writer:
     whole = wrap(plain, config)
     restore_adapter(whole, adapter_state(model))
     if dtype == torch.float32:
-        merged, exact = whole.merge_and_unload().eval(), _is_exact(model, dtype)
+        merged, exact = products.quickened(whole.merge_and_unload().eval()), _is_exact(model, dtype)
         return _fast(merged, dtype, "from a dequantised copy, adapter merged", exact)
     return _fast(whole.eval(), dtype, "from a dequantised copy, adapter beside it")
 
@@ -74,7 +75,8 @@ def _fast(model: Any, dtype: torch.dtype, form: str, exact: bool = False) -> Wri
     """Finished rows leave wherever that changes nothing."""
     against = cutting.why_not(model, dtype)
     how = "finished rows leave" if against is None else f"by transformers, because {against}"
-    return Writer(model, against is None, f"{form}; {how}{'; perplexity from the copy too' if exact else ''}", exact)
+    more = ("; perplexity from the copy too" if exact else "") + ("; by oneDNN" if products.are_quick(model) else "")
+    return Writer(model, against is None, f"{form}; {how}{more}", exact)
 
 
 def _is_exact(model: Any, dtype: torch.dtype) -> bool:
