@@ -36,11 +36,16 @@ class Plan:
         epoch, at = divmod(number, self.steps_per_epoch)
         return self._batches(epoch)[at * self.accumulation : (at + 1) * self.accumulation]
 
-    def largest(self) -> list[int]:
-        """The batch with most tokens, padding included, of the whole training (of its first epochs, of very many)."""
+    def largest(self, *, packed: bool) -> list[int]:
+        """The batch with most tokens, padding included where it is padded, of the whole training (of its first epochs,
+        of very many)."""
+
+        def size(batch: list[int]) -> int:
+            lengths = [self.lengths[row] for row in batch]
+            return sum(lengths) if packed else len(batch) * max(lengths)
+
         epochs = min(MOST_EPOCHS, math.ceil(self.total_steps / self.steps_per_epoch))
-        batches = (self._batches(epoch) for epoch in range(epochs))
-        return max(itertools.chain(*batches), key=lambda batch: len(batch) * max(self.lengths[row] for row in batch))
+        return max(itertools.chain(*map(self._batches, range(epochs))), key=size)
 
     def epoch(self, steps: int) -> float:
         """Passes over the rows after so many steps."""
@@ -79,8 +84,8 @@ def make_plan(lengths: Sequence[int], training: TrainingConfig) -> Plan:
 def epoch_batches(
     lengths: tuple[int, ...], batch_size: int, seed: int, epoch: int, grouped: bool = True, most: int | None = None
 ) -> list[list[int]]:
-    """Shuffle, where `grouped` sort each stretch by length, cut into batches, shuffle those; the largest is the very
-    first of all, so that what does not fit fails at once."""
+    """Shuffle, where `grouped` sort each stretch by length, cut into batches, shuffle those; the one with most tokens is
+    the very first of all, so that what does not fit fails at once."""
     generator = _generator(seed, epoch)
     if most is None:
         rows = _in_stretches(lengths, STRETCH * batch_size if grouped else 1, generator)
@@ -89,7 +94,7 @@ def epoch_batches(
         batches = _traded(_by_tokens(lengths, most, seed, grouped), lengths, generator)
     shuffled: list[int] = torch.randperm(len(batches), generator=generator).tolist()
     if epoch == 0:
-        largest = max(shuffled, key=lambda i: len(batches[i]) * max(lengths[row] for row in batches[i]))
+        largest = max(shuffled, key=lambda i: sum(lengths[row] for row in batches[i]))
         shuffled.remove(largest)
         shuffled.insert(0, largest)
     return [batches[i] for i in shuffled]

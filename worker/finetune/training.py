@@ -144,10 +144,12 @@ def train(run: Training) -> None:
 
 
 def _rehearse(run: Training) -> None:
-    """Forward and backward over the largest batch there will be: what does not fit fails now, not hours later."""
-    if run.finished:
+    """Forward and backward over the largest batch there will be: what does not fit fails now, not hours later. Where it
+    belongs to the first step, that one tries it."""
+    largest = run.plan.largest(packed=run.learner.paths.packed)
+    if run.finished or (run.done.step == 0 and largest in run.plan.step(0)):
         return
-    rows = [[run.examples[i] for i in part] for part in split(run.plan.largest(), run.divisor)]
+    rows = [[run.examples[i] for i in part] for part in split(largest, run.divisor)]
     longest = max(len(example) for batch in rows for example in batch)
     with explained(f"trying the largest batch ({len(rows[0])} rows of up to {longest} tokens), before the first step"):
         run.learner.rehearse([_join(batch, run) for batch in rows[:1]], run.reporter)

@@ -1,4 +1,4 @@
-"""The largest batch is tried before the first step: what does not fit fails at once, and what fits leaves no trace."""
+"""The largest batch is tried before the first step or by it: what does not fit fails at once, and what fits leaves no trace."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from worker.finetune import learner, training
 from worker.finetune.errors import FinetuneError
 from worker.finetune.pipeline import finetune
-from worker.finetune.plan import epoch_batches, make_plan
+from worker.finetune.plan import Plan, epoch_batches, make_plan
 from worker.finetune.reporter import Silent
 
 
@@ -24,10 +24,18 @@ def test_the_largest_batch_is_that_of_all_epochs(make_config: Any) -> None:
     plan = make_plan(lengths, config)
     every = [b for epoch in range(3) for b in epoch_batches(plan.lengths, plan.batch_size, plan.seed, epoch)]
     sizes = [len(batch) * max(lengths[i] for i in batch) for batch in every]
-    largest = plan.largest()
+    largest = plan.largest(packed=False)
     assert len(largest) * max(lengths[i] for i in largest) == max(sizes)
+    assert sum(lengths[i] for i in plan.largest(packed=True)) == max(sum(lengths[i] for i in b) for b in every)
 
 
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a batch of the second step were the largest: these rows are as long as each other."""
+    monkeypatch.setattr(Plan, "largest", lambda plan, **_: plan.step(1)[0])
+
+
+@pytest.mark.usefixtures("later")
 def test_trying_it_changes_no_digit_of_the_training(
     llama: Path, rows: Path, make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,6 +51,20 @@ def test_trying_it_changes_no_digit_of_the_training(
     assert weights[0] == weights[1]
 
 
+def test_a_batch_of_the_first_step_is_tried_by_that_step(
+    llama: Path, rows: Path, make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(learner.Learner, "rehearse", lambda _, batches, __: calls.append(len(batches)))
+    config = make_config(training__max_steps=2)
+    for name in ("first", "later"):
+        if name == "later":
+            request.getfixturevalue("later")
+        finetune(config, model_path=llama, rows_path=rows, output_dir=tmp_path / name, reporter=Silent())
+        assert len(calls) == (name == "later")
+
+
+@pytest.mark.usefixtures("later")
 def test_memory_that_is_too_small_is_told_before_the_first_step(
     llama: Path, rows: Path, make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from worker.finetune.adapter import adapter_state, attach
 from worker.finetune.batches import pad
 from worker.finetune.errors import Stopped
 from worker.finetune.learner import Learner
+from worker.finetune.likelihood import likelihood
 from worker.finetune.model import load_base
 from worker.finetune.optimizer import make_optimizer, make_scheduler
 from worker.finetune.pipeline import finetune
@@ -95,6 +96,19 @@ def test_accumulation_changes_memory_and_not_the_result(llama: Path, rows: Path,
         seen = learner.step(batches, Silent())
         norms.append((float(seen.loss), float(seen.grad_norm)))
     assert norms[0] == pytest.approx(norms[1], rel=1e-5)
+
+
+def test_every_module_is_set_to_train_at_first_and_again_after_an_evaluation(
+    llama: Path, rows: Path, make_config: Any
+) -> None:
+    config = make_config()
+    job = prepare(config, model_path=llama, rows_path=rows, dataset_sha256=None, reporter=Silent())
+    model = fresh_model(llama, config)
+    learner = Learner(model, config.training, torch.float32, 4)
+    for _ in range(2):
+        learner.step([pad(job.train[:2], 1)], Silent())
+        assert all(module.training for module in model.modules())
+        likelihood(model, job.train[:2], pad_id=1, dtype=torch.float32, reporter=Silent())
 
 
 @pytest.mark.parametrize("optim", typing.get_args(Optimizer))
