@@ -84,8 +84,8 @@ def make_plan(lengths: Sequence[int], training: TrainingConfig) -> Plan:
 def epoch_batches(
     lengths: tuple[int, ...], batch_size: int, seed: int, epoch: int, grouped: bool = True, most: int | None = None
 ) -> list[list[int]]:
-    """Shuffle, where `grouped` sort each stretch by length, cut into batches, shuffle those; the one with most tokens is
-    the very first of all, so that what does not fit fails at once."""
+    """Shuffle, where `grouped` sort each stretch by length, cut into batches, shuffle those; the one with most tokens
+    is the very first of all, so that what does not fit fails at once."""
     generator = _generator(seed, epoch)
     if most is None:
         rows = _in_stretches(lengths, STRETCH * batch_size if grouped else 1, generator)
