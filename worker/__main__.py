@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 from app.errors import Invalid
 from app.processes import die_with, hold_lock
 from app.run_config import RunConfig, parse
-from worker import threads
+from worker import imports, threads
 from worker.finetune.errors import MISSING_LIBRARY, FinetuneError, Stopped, explain
 from worker.finetune.pulse import pulse
 from worker.protocol import Exit
@@ -138,8 +138,9 @@ def load_libraries() -> Callable[..., "Outcome"]:
     """The training, with all it imports. A library that does not fit another one fails in many ways, and none of
     them is the run's fault."""
     try:
-        import worker.finetune.scoring  # noqa: F401 - slow, and later it would keep a request to stop waiting
-        from worker.finetune.pipeline import finetune
+        with imports.quickly():
+            import worker.finetune.scoring  # noqa: F401 - slow, and later it would keep a request to stop waiting
+            from worker.finetune.pipeline import finetune
     except (ImportError, OSError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         traceback.print_exc()
         raise explain(error) or replace(MISSING_LIBRARY, detail=f"{type(error).__name__}: {error}") from error

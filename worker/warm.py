@@ -19,6 +19,7 @@ from pathlib import Path
 
 from app.processes import die_with
 from worker import __main__ as program
+from worker import imports
 from worker.protocol import Exit
 from worker.spare import READY
 
@@ -26,7 +27,7 @@ LONGEST_MESSAGE = 1 << 20
 # bitsandbytes asks the GPU what it is when it is imported, and peft imports it; the rest of both can come before.
 WITHOUT_GPU = (
     "transformers.modeling_utils", "transformers.models.auto.modeling_auto", "transformers.models.llama.modeling_llama",
-    "torch._inductor.compile_fx", "accelerate", "safetensors.torch", "worker.finetune.scoring",
+    "torch._dynamo", "accelerate", "safetensors.torch", "worker.finetune.scoring",
 )  # fmt: skip
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "1000"
@@ -103,8 +104,9 @@ def _load_gently(gpu: bool, loaded: threading.Event) -> None:
         with suppress(PermissionError):  # a container may forbid it
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # of this thread alone
     if gpu:
-        for name in WITHOUT_GPU:
-            import_module(name)
+        with imports.quickly():
+            for name in WITHOUT_GPU:
+                import_module(name)
     else:
         program.load_libraries()
     loaded.set()
