@@ -9,13 +9,14 @@ fast with thin matrices. Whatever is not plain LoRA stays peft's.
 from typing import Any
 
 import torch
+from bitsandbytes.nn import Linear4bit
 from peft.tuners import lora
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 from transformers.pytorch_utils import Conv1D
 
-from worker.finetune import dropout
+from worker.finetune import dropout, products
 from worker.finetune.quantization import Quantised, dequantise
 
 NAME = "default"  # that peft gives the one adapter
@@ -66,7 +67,8 @@ def paths(model: nn.Module) -> dict[str, str]:
     share, device = _share(layers[0]), next(model.parameters()).device
     drawn = {"dropout": "places drawn"} if dropout.is_drawn(share, device) else {}
     some = "" if len(fused) == len(layers) else f" in {len(fused)} of {len(layers)} layers"
-    return {"adapter": f"fused{some}"} | drawn
+    by = "; products by oneDNN" if products.are_quick(model) else ""
+    return {"adapter": f"fused{some}{by}"} | drawn
 
 
 def _is_plain_lora(layer: Any) -> bool:
@@ -126,7 +128,7 @@ class _Sum(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, base: nn.Module, at: Any, scale: float
     ) -> torch.Tensor:
         thin = a @ _kept(x, at).T
-        out: torch.Tensor = base(x)
+        out = of_base(x, base)
         out.view(-1, out.shape[-1]).addmm_(thin.T, b.T, alpha=scale)
         ctx.save_for_backward(x, a, b, thin, at)
         ctx.base, ctx.scale = base, scale
@@ -144,6 +146,14 @@ class _Sum(torch.autograd.Function):
         return grad_x, grad_a, grad_b, None, None, None
 
 
+def of_base(x: torch.Tensor, base: Any) -> torch.Tensor:
+    """bitsandbytes makes a 4-bit weight whole for each product, and leaves that product to torch."""
+    if isinstance(base, Linear4bit) and base.compute_dtype == x.dtype and products.is_quicker():
+        return products.linear(x, dequantise(base), base.bias)
+    found: torch.Tensor = base(x)
+    return found
+
+
 def _kept(x: torch.Tensor, at: torch.Tensor | None) -> torch.Tensor:
     """`x` as lines of numbers, those dropped at 0."""
     return (x if at is None else dropout.drop(x, at)).reshape(-1, x.shape[-1])
@@ -153,7 +163,7 @@ def _of_input(lines: torch.Tensor, through: torch.Tensor, base: nn.Module, at: t
     """The gradient of the input: what comes through the base, and what comes through the adapter where it was kept."""
     if at is not None:
         through.view(-1).index_fill_(0, at, 0)
-    return through.addmm_(lines, _weight(base))
+    return products.added(through, lines, _weight(base))
 
 
 def _weight(base: Any) -> torch.Tensor:

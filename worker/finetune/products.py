@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear as by_torch
 
 # For fewer lines, or thinner weights, oneDNN takes longer to begin than it saves.
@@ -34,14 +35,44 @@ def are_quick(model: nn.Module) -> bool:
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """As torch's, and by torch where a gradient is recorded or nothing is gained."""
-    if _pays(x, weight):
+    """As torch's, and by torch where the weight is trained or nothing is gained."""
+    if _is_trained(weight) or (bias is not None and _is_trained(bias)) or not _pays(x, weight):
+        return by_torch(x, weight, bias)
+    if torch.is_grad_enabled() and x.requires_grad:
+        found: torch.Tensor = _Frozen.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+        return found
+    return _by_onednn(x, weight, bias)
+
+
+def added(to: torch.Tensor, lines: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """`to` + `lines` @ `weight`; what it was added to is spoiled. No gradient is recorded."""
+    if not _pays(lines, weight.T):
+        return to.addmm_(lines, weight)
+    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(lines, to, weight.T, None, "add")
+    return found
+
+
+class _Frozen(torch.autograd.Function):
+    """Of a weight that is not trained: only the input has a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(weight)
         return _by_onednn(x, weight, bias)
-    return by_torch(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (weight,) = ctx.saved_tensors
+        return linear(grad, weight.T), None, None
+
+
+def _is_trained(tensor: torch.Tensor) -> bool:
+    return tensor.requires_grad and torch.is_grad_enabled()
 
 
 def _pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
-    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or not (_is_meant(x) and _is_meant(weight)):
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu") or not (_is_meant(x) and _is_meant(weight)):
         return False
     return x.numel() >= LINES * x.shape[-1] and min(weight.shape) >= THIN and is_quicker()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from worker.finetune import checkpoint, compiling, fused_lora, offer, recomputation
+from worker.finetune import checkpoint, compiling, fused_lora, offer, products, recomputation
 from worker.finetune.adapter import attach
 from worker.finetune.artifacts import Curves
 from worker.finetune.batches import pad
@@ -91,7 +91,8 @@ def train_adapter(
 
 
 def _adapted(job: Prepared) -> Any:
-    model = attach(job.base.model, job.config)
+    base = products.quickened(job.base.model) if job.config.lora.fused else job.base.model
+    model = attach(base, job.config)
     few = pad(sorted(job.train, key=len)[:3], job.decoding.pad_id)
     job.paths.said.update(compiling.switch_on(model, job.config.training, few, job.base.dtype))
     if job.recompute:

@@ -1,4 +1,4 @@
-"""The largest batch is tried before the first step or by it: what does not fit fails at once, what fits leaves no trace."""
+"""The largest batch is tried by the first step or before it: what does not fit fails at once, and nothing else is left."""
 
 import json
 from pathlib import Path
