@@ -1,4 +1,4 @@
-"""The largest batch is tried by the first step or before it: what does not fit fails at once and leaves nothing else."""
+"""The largest batch is tried by the first step or before it: what does not fit fails at once and leaves nothing."""
 
 import json
 from pathlib import Path
