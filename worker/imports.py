@@ -1,7 +1,7 @@
 """Importing a training's libraries in less time, without what no training needs of them.
 
 Two fifths of it are a search for garbage among what all stays, and a compiler: bitsandbytes hands functions to
-torch.compile as it is imported, which loads inductor, and a training calls none of them.
+torch.compile as it is imported, which loads inductor, and hardly a training calls one of them.
 """
 
 import gc

@@ -51,6 +51,8 @@ class Recorder:
         self._baselines: list[BaselineMeasured] = []
         self._first_step: int | None = None
         self._due = 0.0
+        # When the attempt began, and how long its process took to be there with everything loaded, or was waited for.
+        self._began, self._startup = time.monotonic(), 0.0
 
     def resume(self, session: Session, run_dir: Path) -> None:
         """Continue from what earlier attempts recorded; not all of it may have come into the table."""
@@ -62,6 +64,7 @@ class Recorder:
         match event:
             case Stage(name=name):
                 self._stage = name
+                self._startup = self._startup or time.monotonic() - self._began
             case Progress():
                 self._take_progress(event)
             case Points():
@@ -100,7 +103,8 @@ class Recorder:
     def _take_end(self, event: Result | Downloaded | Failure) -> None:
         self.said = event
         if isinstance(event, Result):
-            self.said = Result(results=finite(event.results), resources=finite(event.resources))
+            resources = finite(event.resources) | {"startup_seconds": self._startup}
+            self.said = Result(results=finite(event.results), resources=resources)
             self._values.take_results(self.said.results)
 
     def flush_when_due(self) -> None:

@@ -75,6 +75,11 @@ class Past:
         return max(0.0, self.seconds - float(self.resources["train_seconds"]) - self.evaluation_seconds)
 
     @property
+    def startup_seconds(self) -> float | None:
+        """Of these, until its process was there with everything loaded; an older run does not say."""
+        return self.resources.get("startup_seconds")
+
+    @property
     def peak_memory(self) -> int | None:
         return self.resources.get("peak_memory_bytes")
 

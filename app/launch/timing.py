@@ -57,9 +57,7 @@ def seconds(asked: Asked, shape: ModelShape | None, runs: Sequence[Past]) -> tup
     near = _nearest(asked.config, runs)
     if not near:
         return None
-    # A run finds a process waiting that has loaded the libraries, or not; where one did lately, the next will.
-    start = min(run.start_seconds for run in runs[:LATELY])
-    return start + _training(asked, shape, near) + _evaluation(asked, near), len(near)
+    return _start(near, runs) + _training(asked, shape, near) + _evaluation(asked, near), len(near)
 
 
 def baseline_of(flat: Mapping[str, Any]) -> tuple[str, ...]:
@@ -75,6 +73,16 @@ def _nearest(config: RunConfig, runs: Sequence[Past]) -> list[Past]:
 
 def _distance(asked: Mapping[str, Any], other: Mapping[str, Any]) -> int:
     return sum(asked.get(name) != other.get(name) for name in OF_SPEED)
+
+
+def _start(near: Sequence[Past], runs: Sequence[Past]) -> float:
+    """A run finds a process that has loaded the libraries, or not; where one did lately, the next will. What it then
+    takes to load rows and base, and to save, is its own."""
+    waited = [run.startup_seconds for run in runs if run.startup_seconds is not None]
+    own = [run.start_seconds - run.startup_seconds for run in near if run.startup_seconds is not None]
+    if not own:
+        return min(run.start_seconds for run in runs[:LATELY])
+    return min(waited[:LATELY]) + max(0.0, median(own))
 
 
 def _training(asked: Asked, shape: ModelShape | None, near: Sequence[Past]) -> float:

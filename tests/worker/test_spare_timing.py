@@ -48,8 +48,15 @@ def test_a_run_waits_for_one_that_is_still_loading(
 
 
 def test_a_run_that_waits_begins_without_one_that_dies_meanwhile(
-    context: Context, spares: Spares, launch: Launch, run_of: RunOf, settings: Settings, tmp_path: Path
+    context: Context,
+    spares: Spares,
+    launch: Launch,
+    run_of: RunOf,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(spare, "LONGEST_WAIT_SECONDS", 600.0)
     process = suspended(spares, tmp_path)
     run_id = launch(steps=1)
     with at_work(context):

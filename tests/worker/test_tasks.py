@@ -84,6 +84,8 @@ def test_a_run_goes_through(
     assert run.results
     assert run.results["finetuned"]["bleu"] == 0.5
     assert (run.fingerprint, run.perplexity_key, run.baseline_key) == ("f", "p", "base-key")
+    assert run.resources
+    assert 0 < run.resources["startup_seconds"] < 60
     assert run.warnings == ["This was not real training."]
     assert list(series(database, run_id, "train/loss").values()) == fake.losses(6)
     [attempt] = attempts_of(run_id)

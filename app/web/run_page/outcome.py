@@ -101,6 +101,7 @@ def costs(resources: Mapping[str, Any]) -> list[tuple[str, Markup | str]]:
         ("Per 1,000 rows", _known(duration, resources.get("seconds_per_1000_rows"))),
         ("Per 1,000 examples seen", _known(duration, resources.get("seconds_per_1000_examples"))),
         ("Evaluation", _known(duration, resources.get("evaluation_seconds"))),
+        ("Waiting for libraries to load", _known(duration, resources.get("startup_seconds"))),
         ("Speed", _known(_speed, resources.get("tokens_per_second"))),
         ("Trained weights", with_unit(number(trained), share(trained / total, 2)) if trained and total else None),
         ("All weights", _known(number, total)),

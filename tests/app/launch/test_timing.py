@@ -27,7 +27,12 @@ def asked(base_known: bool = True, **changes: Any) -> Asked:
 
 
 def finished(
-    seconds_a_row: float = 0.02, start: float = 5.0, tuned: float = 2.0, base: float = 0.0, **changes: Any
+    seconds_a_row: float = 0.02,
+    start: float = 5.0,
+    tuned: float = 2.0,
+    base: float = 0.0,
+    startup: float | None = None,
+    **changes: Any,
 ) -> Past:
     resources = {
         "seconds_per_1000_examples": seconds_a_row * 1000,
@@ -35,6 +40,7 @@ def finished(
         "train_rows": ROWS,
         "evaluation_seconds": tuned + base,
         "baseline_seconds": base,
+        "startup_seconds": startup,
         "row_tokens": {"quantiles": LENGTHS.quantiles, "scored": LENGTHS.scored},
     }
     whole = start + seconds_a_row * ROWS + tuned + base
@@ -103,3 +109,21 @@ def test_the_base_is_known_to_a_run_that_differs_only_in_its_training() -> None:
     first = flatten(config().model_dump(mode="json"))
     assert of(first) == of(flatten(config(lora__r=64, training__learning_rate=1e-3).model_dump(mode="json")))
     assert of(first) != of(flatten(config(evaluation__max_new_tokens=64).model_dump(mode="json")))
+
+
+def test_the_next_run_waits_for_its_process_as_the_last_ones_did_and_not_as_the_first() -> None:
+    cold, warm = finished(startup=4.0, start=5.0), finished(startup=0.1, start=1.1)
+    assert seconds(asked(), warm, cold) == pytest.approx(0.1 + 1.0 + 10 + 2)
+    assert seconds(asked(), cold) == pytest.approx(4.0 + 1.0 + 10 + 2)
+
+
+def test_a_run_that_began_cold_still_tells_what_it_took_to_load_rows_and_base() -> None:
+    warm = [finished(startup=0.1, start=1.1) for _ in range(3)]
+    near = finished(startup=4.0, start=9.0, quantization__method="int8")
+    assert seconds(asked(quantization__method="int8"), *warm, near) == pytest.approx(0.1 + 1.0 + 10 + 2)
+    assert seconds(asked(), *warm, near) == pytest.approx(0.1 + 1.0 + 10 + 2)
+
+
+def test_runs_that_do_not_say_how_long_they_waited_tell_nothing_beside_those_that_do() -> None:
+    assert seconds(asked(), finished(start=6.0), finished(startup=0.1, start=1.1)) == pytest.approx(0.1 + 1.0 + 10 + 2)
+    assert seconds(asked(), finished(start=6.0), finished(start=2.0)) == pytest.approx(2.0 + 10 + 2)
