@@ -24,10 +24,11 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass
 class MemoryUse:
-    """Bytes. `samples` and `device_samples` count; the device's figures are the driver's, other programs included."""
+    """Bytes, `samples` counts them; `device_peak` is the driver's, other programs included."""
 
     kind: Literal["cuda", "rss"]
     peak: int = 0
+    latest: int = 0
     total: int = 0
     samples: int = 0
     device_peak: int = 0
@@ -46,13 +47,14 @@ class MemoryUse:
         self.total, self.samples = self.total + state["total"], self.samples + state["samples"]
 
     def add(self, used: int) -> None:
+        self.latest = used
         self.peak = max(self.peak, used)
         self.total += used
         self.samples += 1
 
 
 def used_bytes(device: torch.device) -> int:
-    """Asked for at every step: `torch.cuda.memory_allocated` says the same, and sorts all statistics first."""
+    """`torch.cuda.memory_allocated` says the same, and sorts all statistics first."""
     if device.type == "cuda":
         return int(torch.cuda.memory_stats_as_nested_dict(device)["allocated_bytes"]["all"]["current"])
     return int(_this_process().memory_info().rss)

@@ -19,7 +19,7 @@ from worker.finetune.errors import Diverged, FinetuneError, Stopped, explained
 from worker.finetune.evaluation import finite
 from worker.finetune.learner import Learner
 from worker.finetune.likelihood import join
-from worker.finetune.memory import MemoryUse, used_bytes
+from worker.finetune.memory import MemoryUse
 from worker.finetune.plan import Plan, split
 from worker.finetune.reporter import Reporter
 from worker.finetune.tokens import Example
@@ -171,8 +171,7 @@ def _one_step(run: Training) -> None:
     step = run.learner.step([_join(batch, run) for batch in rows], run.reporter)
     run.done.step += 1
     tokens = sum(len(example) for batch in rows for example in batch)
-    memory = used_bytes(run.learner.device)
-    run.unread.taken.append(Taken(run.done.step, step, tokens, sum(map(len, rows)), memory))
+    run.unread.taken.append(Taken(run.done.step, step, tokens, sum(map(len, rows)), run.memory.latest))
     if len(run.unread.taken) >= look_every(run.config.logging_steps, run.learner.device):
         look(run)
 

@@ -40,6 +40,15 @@ def test_the_mean_follows_what_was_held_most_of_the_time() -> None:
     assert use.mean < use.peak - BIG / 2
 
 
+def test_the_latest_sample_is_at_hand() -> None:
+    with measured(CPU) as use:
+        before = use.latest
+        held = allocate(BIG)
+        time.sleep(0.5)
+        assert use.latest > before + 0.8 * BIG
+        del held
+
+
 def test_an_earlier_attempt_counts_too() -> None:
     use = memory.MemoryUse("rss", peak=10, total=40, samples=4)
     later = memory.MemoryUse("rss", peak=5, total=60, samples=6)
