@@ -17,8 +17,8 @@ from worker.finetune.model import context_length
 from worker.finetune.reporter import Reporter, check_stop
 from worker.finetune.writers import Writer
 
-# On CPU more are no faster, and their keys and values are tensors so large that each is asked of the system anew.
-LARGEST_BATCH = {"cpu": 128, "cuda": 512}
+# On CPU more are no faster.
+LARGEST_BATCH = {"cpu": 256, "cuda": 512}
 
 
 @dataclass(frozen=True)

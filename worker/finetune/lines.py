@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+
+from worker.finetune.buffers import Buffered, buffered
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Lines:
         chosen = torch.tensor(lines, device=self.mask.device)
         self.mask, self.at, self.newest = self.mask[chosen], self.at[chosen], self.newest[chosen]
         # A layer with a window counts its columns from what it let go: there the padding stays.
-        whole = all(type(layer) is DynamicLayer for layer in self.cache.layers)
+        whole = all(isinstance(layer, Buffered) for layer in self.cache.layers)
         first = int(self.mask.argmax(dim=1).min()) if whole else 0
         self.mask = self.mask[:, first:]
         for layer in self.cache.layers:
@@ -62,6 +63,7 @@ def read(model: Any, prompts: Sequence["array[int]"]) -> Lines:
     ids, mask = left_padded(prompts)
     ids, mask = ids.to(model.device), mask.to(model.device)
     cache = DynamicCache(config=model.config)
+    cache.layers = buffered(cache.layers)
     found = logits(model, ids, mask=mask, at=(mask.cumsum(1) - 1).clamp_min(0), cache=cache)
     return Lines(cache, mask, mask.sum(1), found.argmax(-1))
 
