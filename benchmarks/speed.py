@@ -74,8 +74,11 @@ def evaluation(taken: Sequence[Turns]) -> Table:
     return made
 
 
-def study(ours: Studied, plain: Studied, threads: int) -> Table:
+def study(all_of_ours: Sequence[Studied], all_plain: Sequence[Studied], threads: int) -> Table:
+    """Of each side its middle round."""
+    ours, plain = middle(all_of_ours), middle(all_plain)
     made = table(f"The reference study, {len(ours.runs)} runs, {threads} threads", "seconds", "Tuneboard", "scripts")
+    made.add_row("each round", *(", ".join(f"{one.seconds:.1f}" for one in side) for side in (all_of_ours, all_plain)))
     told = [
         ("launch to everything finished", ours.seconds, plain.seconds),
         ("CPU", ours.cpu_seconds, plain.cpu_seconds),
@@ -88,6 +91,11 @@ def study(ours: Studied, plain: Studied, threads: int) -> Table:
             f"of it {part}", *(f"{side.parts[part]:.1f}" if part in side.parts else "" for side in (ours, plain))
         )
     return made
+
+
+def middle(rounds: Sequence[Studied]) -> Studied:
+    """The quicker of the middle two where there is no middle."""
+    return rounds[(len(rounds) - 1) // 2]
 
 
 def results(ours: Studied, plain: Studied) -> Table:
@@ -147,13 +155,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.llamafactory = None
     if {"training", "evaluation"} & set(options.only):
         turns(options, show)
-    most = max(options.threads)
-    if "study" in options.only:
-        ours, plain = _studying.study(most, tiny=options.tiny)
-        show(study(ours, plain, most))
-        show(results(ours, plain))
+    for threads in options.threads if "study" in options.only else ():
+        ours, plain = _studying.study(threads, options.rounds, tiny=options.tiny)
+        show(study(ours, plain, threads))
+        show(results(middle(ours), middle(plain)))
     if "growth" in options.only:
-        growth(most, show, tiny=options.tiny)
+        growth(min(options.threads), show, tiny=options.tiny)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_training_and_evaluation_are_printed_side_by_side(capsys: pytest.Capture
 
 @pytest.mark.slow
 def test_a_study_ends_on_both_sides_with_a_result_for_each_run() -> None:
-    ours, plain = _studying.study(1, tiny=True)
+    (ours,), (plain,) = _studying.study(1, 1, tiny=True)
     assert set(ours.runs) == set(plain.runs) == {"Baseline"}
     assert ours.runs["Baseline"]["perplexity"] == pytest.approx(plain.runs["Baseline"]["perplexity"], rel=0.1)
     assert set(plain.parts) == {"libraries loaded", "base measured", "trained", "evaluated"}
