@@ -12,7 +12,7 @@ from app.run_config import RunConfig
 # Batches are cut from stretches of so many, sorted by length (worker.finetune.batches).
 STRETCH = 50
 # Tokens that are scored at once at most, on CPU and on a GPU (worker.finetune.likelihood).
-EVALUATED = {False: 4_096, True: 65_536}
+EVALUATED = {False: 4_096, True: 16_384}
 # How many quantiles stand for all lengths.
 PARTS = 100
 

@@ -16,8 +16,8 @@ from worker.finetune.reporter import Reporter, check_stop
 # Of the lines, how many may still be at work when those that are not are given up: each time copies the rest.
 AT_WORK = 7 / 8
 
-# Prompt tokens in one pass: on CPU more are no faster, and a request to stop would wait for them.
-TOKENS = {"cpu": 4_096, "cuda": 65_536}
+# Prompt tokens in one pass: more are no faster, take memory, and a request to stop would wait for them.
+TOKENS = {"cpu": 4_096, "cuda": 16_384}
 
 # Tokens between two looks at what was written: on a GPU a look waits for all that was begun.
 LOOK = {"cpu": 1, "cuda": 4}

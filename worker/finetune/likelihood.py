@@ -16,6 +16,10 @@ from worker.finetune.paths import PLAIN, Paths
 from worker.finetune.reporter import Reporter, check_stop
 from worker.finetune.tokens import Example
 
+# Tokens in one pass; app.launch.passes forecasts with the same. On a GPU four times as many would be too much for what
+# else is there: the widest layer of a model with 1.1 billion parameters would make three tensors of 740 MB.
+AT_ONCE = {"cpu": 4_096, "cuda": 16_384}
+
 
 @dataclass(frozen=True)
 class Likelihood:
@@ -97,9 +101,9 @@ def _score(model: Any, batch: Batch, rows: int, dtype: torch.dtype, paths: Paths
 def _tokens_at_once(model: Any, paths: Paths) -> int:
     """Tokens in a batch whose logits, held three times, take a quarter of what is free; in chunks they are no matter.
 
-    On CPU a larger batch is no faster, and a request to stop would wait for it.
+    Larger batches are no faster, and a request to stop would wait for them.
     """
-    most = 65_536 if model.device.type == "cuda" else 4_096
+    most = AT_ONCE[model.device.type]
     if paths.chunk is not None:
         return most
     return int(min(most, max(512, free_bytes(model.device) / 4 / (12 * vocabulary(model)))))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from app.data.rows import read_rows
+from app.launch.passes import EVALUATED
 from worker.finetune import likelihood as module
 from worker.finetune import packing
 from worker.finetune.batches import IGNORED, pad
@@ -119,3 +120,7 @@ def test_a_batch_that_does_not_fit_is_halved(
     found = score(base, examples, 2000, monkeypatch)
     assert sizes[0] > 4 >= sizes[-1]
     assert found.nll == pytest.approx(expected.nll, rel=1e-5)
+
+
+def test_the_forecast_of_memory_knows_how_many_tokens_are_scored_at_once() -> None:
+    assert module.AT_ONCE == {"cpu": EVALUATED[False], "cuda": EVALUATED[True]}
