@@ -78,7 +78,8 @@ def ours(*, folder: str, config: Json, evaluate: bool) -> Json:
 
 def _forecast(job: Prepared, run: Training, model: Path) -> int:
     """Bytes that the program forecasts from the shape alone, for the largest pass that there was."""
-    shape, largest = model_shape.read(model), [run.examples[row] for row in run.plan.largest()]
+    shape = model_shape.read(model)
+    largest = [run.examples[row] for row in run.plan.largest(packed=job.paths.packed)]
     assert shape is not None
     longest = max(map(len, largest))
     tokens = sum(map(len, largest)) if job.paths.packed else len(largest) * longest
