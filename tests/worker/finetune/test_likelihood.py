@@ -123,4 +123,4 @@ def test_a_batch_that_does_not_fit_is_halved(
 
 
 def test_the_forecast_of_memory_knows_how_many_tokens_are_scored_at_once() -> None:
-    assert module.AT_ONCE == {"cpu": EVALUATED[False], "cuda": EVALUATED[True]}
+    assert {"cpu": EVALUATED[False], "cuda": EVALUATED[True]} == module.AT_ONCE
