@@ -71,6 +71,7 @@ class Held:
         cells = [
             self._cell("memory", memory, peak, 1e6),
             self._cell("time", (said.get("time") or {}).get("seconds"), took),
+            f"{run['resources']['startup_seconds']:6.1f}",
         ]
         return "  ".join([*cells, " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in differs.items())])
 
@@ -108,7 +109,8 @@ def main() -> int:
             upload = {"file": ("rows.jsonl", options.dataset.read_bytes())}
             client.post("/datasets", files=upload).raise_for_status()
             held = Held()
-            print(f"{'memory, MB':^22}  {'seconds, start to end':^22}\n" + f"{'said':>7} {'came':>7} {'off':>6}  " * 2)
+            print(f"{'memory, MB':^22}  {'seconds, start to end':^22}")
+            print(f"{'said':>7} {'came':>7} {'off':>6}  " * 2 + "waited")
             for differs in VARIED:
                 print(held.add(differs, measure(client, options.base_model, differs)), flush=True)
     print("\n".join(held.summary()))

@@ -5,6 +5,7 @@ Training is carried over from one setting to another by how much there is to com
 more settings in common count more.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -36,8 +37,9 @@ OF_BASELINE = (
     "quantization.compute_dtype", "data.dataset", "data.eval_fraction", "data.split_seed", "data.max_length",
     "data.prompt_template", "evaluation.max_eval_rows", "evaluation.max_new_tokens",
 )  # fmt: skip
-# A token that is generated costs as much as so many that are scored.
-GENERATED = 6.0
+# A token that is generated costs as much as so many that are scored: where runs do not tell otherwise; what is tried;
+# by how much a ratio that is e times another has to tell better of them; and of how many runs at most.
+GENERATED, RATIOS, DOUBT, MEASURED_ALIKE = 6.0, [6.0 * 2 ** (i / 4) for i in range(-16, 17)], 0.02, 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def seconds(asked: Asked, shape: ModelShape | None, runs: Sequence[Past]) -> tup
     near = _nearest(asked.config, runs)
     if not near:
         return None
-    return _start(near, runs) + _training(asked, shape, near) + _evaluation(asked, near), len(near)
+    return _start(near, runs) + _training(asked, shape, near) + _evaluation(asked, near, runs), len(near)
 
 
 def baseline_of(flat: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,14 +108,42 @@ def _of_a_row(config: RunConfig, rows: int, lengths: Lengths, shape: ModelShape 
     return work.of_a_row(config, shape, lengths, made, recompute=config.training.gradient_checkpointing is True)
 
 
-def _evaluation(asked: Asked, near: Sequence[Past]) -> float:
+def _evaluation(asked: Asked, near: Sequence[Past], runs: Sequence[Past]) -> float:
     """Of the fine-tuned model, at the end and on the way, and of the base unless it is known."""
-    tuned = [(run.evaluation_seconds - run.baseline_seconds) / _tuned(_as_asked(run, asked)) for run in near]
-    made = _tuned(asked) * median(tuned)
+    ratio = _generated(asked, runs)
+    tuned = [_tuned_seconds(run) / _tuned(_as_asked(run, asked), ratio) for run in near]
+    made = _tuned(asked, ratio) * median(tuned)
     if asked.base_known:
         return made
-    base = [run.baseline_seconds / _base(_as_asked(run, asked)) for run in near if run.baseline_seconds]
-    return made + _base(asked) * (median(base) if base else median(tuned))
+    base = [run.baseline_seconds / _base(_as_asked(run, asked), ratio) for run in near if run.baseline_seconds]
+    return made + _base(asked, ratio) * (median(base) if base else median(tuned))
+
+
+def _tuned_seconds(run: Past) -> float:
+    return run.evaluation_seconds - run.baseline_seconds
+
+
+def _generated(asked: Asked, runs: Sequence[Past]) -> float:
+    """In tokens scored, what one costs that is generated: the ratio by which finished runs tell best of each other.
+
+    Where they differ in neither answers nor looks on the way, every ratio does, and the usual one stands.
+    """
+    known = list(islice((run for run in runs if run.config), MEASURED_ALIKE))
+    of_runs = [(_as_asked(run, asked), run) for run in known]
+
+    def apart(ratio: float) -> float:
+        tuned = [_tuned_seconds(run) / _tuned(then, ratio) for then, run in of_runs]
+        base = [run.baseline_seconds / _base(then, ratio) for then, run in of_runs]
+        return (_spread(tuned) + _spread(base)) / len(of_runs) + DOUBT * abs(math.log(ratio / GENERATED))
+
+    return min(RATIOS, key=apart)
+
+
+def _spread(found: Iterable[float]) -> float:
+    """How far they lie from the middle one, as shares of it; of those that were measured."""
+    logs = [math.log(value) for value in found if value > 0]
+    middle = median(logs) if logs else 0.0
+    return sum(abs(value - middle) for value in logs)
 
 
 def _as_asked(run: Past, asked: Asked) -> Asked:
@@ -122,19 +152,19 @@ def _as_asked(run: Past, asked: Asked) -> Asked:
     return Asked(run.config, run.train_rows, held_out, run.lengths or asked.lengths, base_known=True)
 
 
-def _tuned(asked: Asked) -> float:
+def _tuned(asked: Asked, ratio: float) -> float:
     """In tokens scored: the fine-tuned model's answers are about as long as those it was trained on."""
     evaluation, lengths = asked.config.evaluation, asked.lengths
     rows = max(1, min(asked.held_out, evaluation.max_eval_rows))
     written = min(evaluation.max_new_tokens, lengths.mean * lengths.scored)
     evaluations = passes.evaluations(asked.config, lengths, asked.train_rows)
-    return rows * (lengths.mean * (1 + evaluations) + GENERATED * written)
+    return rows * (lengths.mean * (1 + evaluations) + ratio * written)
 
 
-def _base(asked: Asked) -> float:
+def _base(asked: Asked, ratio: float) -> float:
     """The base seldom ends its answers."""
     rows = max(1, min(asked.held_out, asked.config.evaluation.max_eval_rows))
-    return rows * (asked.lengths.mean + GENERATED * asked.config.evaluation.max_new_tokens)
+    return rows * (asked.lengths.mean + ratio * asked.config.evaluation.max_new_tokens)
 
 
 def weighted_median(found: Iterable[tuple[float, float]]) -> float:

@@ -16,17 +16,21 @@ ADAPTED, ADAPTED_BY_PEFT, DROPPED, DROPPED_BY_PEFT = 30.0, 70.0, 120.0, 230.0
 NARROW, ATTENTION = 0.9, 4.0
 # A 4-bit or 8-bit weight, made whole once a pass and direction; and what a layer costs a pass however small it is.
 WHOLE, CALLED = {"nf4": 20.0, "fp4": 20.0, "int8": 20.0, "none": 0.0}, 1.2e7
+# DoRA measures each weight together with its adapter: so much a weight and pass, in so many operations.
+WEIGHED, WEIGHED_CALLS = 120.0, 3
 
 
 def of_a_row(config: RunConfig, shape: ModelShape, lengths: Lengths, passes: Passes, *, recompute: bool) -> float:
     """Forward and backward over one row, with its share of what each pass costs."""
     again = 1 if recompute else 0
+    adapted = adapted_layers(config.lora, shape)
     of_a_token = (
         sum(linear.inputs * linear.outputs for linear in shape.linears) * (2 + again)
         + sum((linear.inputs + linear.outputs) for linear in shape.linears) * TOUCHED * (2 + again) / 2
-        + _adapter(config, adapted_layers(config.lora, shape), again)
+        + _adapter(config, adapted, again)
     )
     of_a_pass = sum(_called(config, linear) for linear in shape.linears) * (2 + again)
+    of_a_pass += sum(_weighed(layer) for layer in adapted) * (1 + again) if config.lora.use_dora else 0
     beside = _attention(shape, lengths, again) + _head(config, shape, lengths)
     return passes.computed * of_a_token + beside + of_a_pass / passes.rows
 
@@ -34,14 +38,22 @@ def of_a_row(config: RunConfig, shape: ModelShape, lengths: Lengths, passes: Pas
 def _adapter(config: RunConfig, adapted: list[Linear], again: int) -> float:
     lora = config.lora
     products = lora.r * NARROW * (3 + again)
-    touched = ADAPTED if lora.fused else ADAPTED_BY_PEFT
+    fused = lora.fused and not lora.use_dora
+    touched = ADAPTED if fused else ADAPTED_BY_PEFT
     if lora.lora_dropout:
-        touched += DROPPED if lora.fused else DROPPED_BY_PEFT
-    return sum(products * (layer.inputs + layer.outputs) + touched * layer.inputs for layer in adapted)
+        touched += DROPPED if fused else DROPPED_BY_PEFT
+    made = sum(products * (layer.inputs + layer.outputs) + touched * layer.inputs for layer in adapted)
+    if lora.use_dora and lora.lora_dropout:  # the base's product again, of what was not dropped
+        made += sum(layer.inputs * layer.outputs for layer in adapted) * (2 + again)
+    return made
 
 
 def _called(config: RunConfig, linear: Linear) -> float:
     return linear.inputs * linear.outputs * WHOLE[config.quantization.method] + CALLED
+
+
+def _weighed(layer: Linear) -> float:
+    return layer.inputs * layer.outputs * WEIGHED + WEIGHED_CALLS * CALLED
 
 
 def _attention(shape: ModelShape, lengths: Lengths, again: int) -> float:

@@ -86,11 +86,32 @@ def test_more_held_out_rows_are_measured_longer() -> None:
         {"training__packing": False, "training__train_sampling_strategy": "random"},
         {"lora__fused": False},
         {"training__logits": "all"},
+        {"lora__use_dora": True},
     ],
     ids=str,
 )
 def test_what_there_is_more_to_compute_of_takes_longer(changes: dict[str, Any]) -> None:
     assert seconds(asked(**changes), finished()) > 1.01 * seconds(asked(), finished())
+
+
+@pytest.mark.parametrize("costs", [1.0, 3.0, 20.0])
+def test_what_a_generated_token_costs_is_what_runs_with_longer_answers_took(costs: float) -> None:
+    def measured(rows: int, tokens: int) -> Past:
+        written = min(tokens, LENGTHS.mean * LENGTHS.scored)
+        tuned, base = (1e-4 * rows * (LENGTHS.mean + costs * count) for count in (written, tokens))
+        sizes = {"evaluation__max_eval_rows": rows, "evaluation__max_new_tokens": tokens}
+        return replace(finished(tuned=tuned, base=base, **sizes), held_out=rows)
+
+    few, many = measured(60, 16), measured(60, 64)
+    came = measured(60, 128)
+    longer = replace(asked(evaluation__max_new_tokens=128, evaluation__max_eval_rows=60), base_known=False)
+    assert seconds(longer, few, many) == pytest.approx(came.seconds, rel=0.05)
+
+
+def test_looks_on_the_way_cost_what_they_took_elsewhere() -> None:
+    plain, thrice = finished(tuned=2.0), finished(tuned=3.0, training__num_train_epochs=3.0)
+    said = seconds(asked(training__num_train_epochs=5.0), plain, thrice)
+    assert said == pytest.approx(5 + 50 + 4.0, rel=0.01)
 
 
 def test_runs_of_like_settings_count_most() -> None:
