@@ -9,6 +9,7 @@ import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from worker.finetune import greedy
+from worker.finetune.buffers import SPARE
 from worker.finetune.device import autocast, free_bytes
 from worker.finetune.errors import Stopped, is_out_of_memory
 from worker.finetune.greedy import Row
@@ -67,7 +68,7 @@ def generate(
     model = writer.model.eval()
     guessed = expected or [0] * len(questions)
     order = sorted(range(len(questions)), key=lambda i: -len(questions[i]) - min(guessed[i], decoding.max_new_tokens))
-    size = _batch_size(model, max(map(len, questions)) + decoding.max_new_tokens)
+    size = _batch_size(model, max(map(len, questions)) + decoding.max_new_tokens + SPARE)
     said: dict[int, list[int]] = {}
     while left := [number for number in order if number not in said]:
         check_stop(reporter)

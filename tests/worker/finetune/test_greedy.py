@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from worker.finetune import cutting, generation, greedy
+from worker.finetune import cutting, generation, greedy, products
 from worker.finetune.adapter import attach
 from worker.finetune.errors import Stopped
 from worker.finetune.greedy import Row, answer
@@ -106,6 +106,20 @@ def test_the_merged_copy_says_token_for_token_what_the_4_bit_model_says(
     assert ours(writer, asked, stops) == expected
     assert len(set(map(len, expected))) > 2
     assert left
+
+
+def test_many_rows_multiplied_by_onednn_say_token_for_token_what_the_4_bit_model_says(
+    make_model: Any, make_config: Any, left: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "is_quicker", lambda: True)
+    model, asked = tuned("llama", make_model, make_config), questions(40)
+    endless = [by_transformers(model, question, (999,)) for question in asked]
+    stops = stops_of(endless)
+    writer = tuned_writer(model, torch.float32)
+    assert "by oneDNN" in writer.path
+    left.clear()
+    assert ours(writer, asked, stops) == [up_to(said, stops) for said in endless]
+    assert max(left) >= products.LINES
 
 
 def test_prompts_that_are_read_in_several_passes_are_answered_alike(
