@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from worker.finetune.pipeline import Outcome
 
 LOCK_SECONDS = 2.0  # a process that is being killed may hold the lock for a moment
+# oneDNN prepares itself for every shape of a product, half a megabyte each, and every batch has another: it and torch
+# would keep a thousand of them. As many as one pass asks for are enough.
+KEPT_SHAPES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32", "LRU_CACHE_CAPACITY": "32"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -149,8 +152,10 @@ def load_libraries() -> Callable[..., "Outcome"]:
 
 
 def prepare_environment() -> None:
-    """Before torch is imported: no network, and no talk of libraries among what the run says."""
+    """Before torch is imported: no network, no talk of libraries among what the run says, and no memory for nothing."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    for name, value in KEPT_SHAPES.items():
+        os.environ.setdefault(name, value)
     from worker import quiet
 
     quiet.hush()

@@ -31,6 +31,26 @@ def test_a_training_loads_no_compiler_and_leaves_python_and_torch_as_they_were()
     assert found["compile"] == "torch"
 
 
+MULTIPLIED = """
+from worker import __main__ as program
+program.prepare_environment()
+import psutil, torch
+weight = torch.ones(512, 192)
+def multiply(lines): torch.ops.mkldnn._linear_pointwise(torch.ones(lines, 192), weight, None, "none", [], "")
+multiply(1000)
+before = psutil.Process().memory_info().rss
+for lines in range(1000, 400, -1):
+    multiply(lines)
+print((psutil.Process().memory_info().rss - before) >> 20)
+"""
+
+
+def test_batches_of_ever_other_shapes_take_no_more_and_more_memory() -> None:
+    environment = training_environment() | {"OMP_NUM_THREADS": "1"}
+    answer = subprocess.check_output([sys.executable, "-c", MULTIPLIED], env=environment, text=True)
+    assert int(answer) < 120, "megabytes; with as much kept as the libraries would by themselves it is 340"
+
+
 def test_what_was_to_be_compiled_is_once_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
 
