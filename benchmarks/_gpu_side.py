@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worker import quiet
+from worker import libraries
 
-quiet.hush()
+libraries.prepare()
 
 import torch  # noqa: E402
 from transformers import TrainerCallback  # noqa: E402

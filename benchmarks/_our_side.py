@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from worker import quiet
+from worker import libraries
 
-quiet.hush()
+libraries.prepare()
 
 import torch  # noqa: E402
 

@@ -8,6 +8,6 @@ sweeper      abandoned runs, lost wake-ups, the heartbeat
 download     base models from the hub, a process of its own
 protocol     what the child may say, line by line
 __main__     the child, and the command to reproduce a run: python -m worker config.json --output-dir out/
-reporting    how the child speaks: events over a pipe, or lines; threads how many; quiet which talk is left out
+reporting    how the child speaks: events over a pipe, or lines; threads how many; libraries what they are told
 finetune/    the training library: knows no queue and no database
 """

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 from app.errors import Invalid
 from app.processes import die_with, hold_lock
 from app.run_config import RunConfig, parse
-from worker import imports, threads
+from worker import imports, libraries, threads
 from worker.finetune.errors import MISSING_LIBRARY, FinetuneError, Stopped, explain
 from worker.finetune.pulse import pulse
 from worker.protocol import Exit
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from worker.finetune.pipeline import Outcome
 
 LOCK_SECONDS = 2.0  # a process that is being killed may hold the lock for a moment
-# oneDNN prepares itself for every shape of a product, half a megabyte each, and every batch has another: it and torch
-# would keep a thousand of them. As many as one pass asks for are enough.
-KEPT_SHAPES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32", "LRU_CACHE_CAPACITY": "32"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,11 +151,7 @@ def load_libraries() -> Callable[..., "Outcome"]:
 def prepare_environment() -> None:
     """Before torch is imported: no network, no talk of libraries among what the run says, and no memory for nothing."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    for name, value in KEPT_SHAPES.items():
-        os.environ.setdefault(name, value)
-    from worker import quiet
-
-    quiet.hush()
+    libraries.prepare()
 
 
 def leave(code: int) -> NoReturn:

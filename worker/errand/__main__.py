@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from app.errors import Invalid
 from app.processes import die_with
-from worker import quiet, threads
+from worker import libraries, threads
 from worker.finetune.errors import FinetuneError, explain
 from worker.protocol import Exit
 
@@ -55,7 +55,7 @@ def main() -> int:
     if options.light:
         _travel_light()
     os.environ["OMP_NUM_THREADS"] = str(threads.watch()())
-    quiet.hush()
+    libraries.prepare()
     pipe = Pipe(options.report_fd)
     _tell_of_the_unexpected(pipe)
     for line in sys.stdin:
