@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -31,6 +32,10 @@ WITHOUT_GPU = (
 )  # fmt: skip
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "1000"
+# How nice a session is to others. It may be changed ten times a second, by all processes together.
+AUTOGROUP = Path("/proc/self/autogroup")
+NICEST, USUAL = 19, 0
+LONGEST_TRY_SECONDS = 5.0
 
 
 def main() -> int:
@@ -44,7 +49,8 @@ def stand_by(load: Callable[[bool], None]) -> list[str]:
         program.leave(Exit.ORPHANED)
     die_with(options.parent_pid)
     with _first_to_go():
-        load(options.gpu)
+        with _last_to_compute():
+            load(options.gpu)
         os.write(options.report_fd, READY + b"\n")
         arguments = _wait()
     if arguments is None:
@@ -85,6 +91,31 @@ def _first_to_go() -> Iterator[None]:
     yield
     if before is not None:
         OOM_SCORE.write_text(before)
+
+
+@contextmanager
+def _last_to_compute() -> Iterator[None]:
+    """Within the block its session leaves the cores to others. Linux shares them out among sessions, where it does so
+    at all, before it looks at a thread's own priority."""
+    changed = os.getsid(0) == os.getpid() and _be_nice(NICEST)
+    yield
+    if changed and not _be_nice(USUAL):  # a run would crawl
+        program.leave(Exit.FAILED)
+
+
+def _be_nice(value: int) -> bool:
+    """Whether the system took it."""
+    deadline = time.monotonic() + LONGEST_TRY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            AUTOGROUP.write_text(str(value))
+        except BlockingIOError:  # too soon after another change
+            time.sleep(0.05)
+        except OSError:  # no such thing here
+            return False
+        else:
+            return True
+    return False
 
 
 def _load(gpu: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.settings import SAMPLES
+from worker import warm
 from worker.child import Child, training_environment
 from worker.spare import Spare
 
@@ -55,6 +56,25 @@ def test_beside_a_gpu_it_has_loaded_all_but_what_would_touch_it() -> None:
     assert not found["cuda"]
     assert not [path for path in found["open"] if path.startswith("/dev/nvidia")]
     assert found["as_before"]
+
+
+# What the system says of its session: before, within and after, each as soon as it may be changed again.
+NICE = """
+from worker import warm
+print(warm.AUTOGROUP.read_text().split()[-1])
+with warm._last_to_compute():
+    print(warm.AUTOGROUP.read_text().split()[-1])
+print(warm.AUTOGROUP.read_text().split()[-1])
+"""
+
+
+@pytest.mark.skipif(not warm.AUTOGROUP.exists(), reason="this system shares its cores out among processes alone")
+@pytest.mark.parametrize(("own_session", "within"), [(True, "19"), (False, "0")])
+def test_while_it_loads_its_session_leaves_the_cores_to_others(own_session: bool, within: str) -> None:
+    """A session that others are in is left alone."""
+    command = [sys.executable, "-c", NICE]
+    told = subprocess.check_output(command, text=True, start_new_session=own_session).split()
+    assert told == ["0", within, "0"]
 
 
 def arguments(folder: Path, name: str) -> list[str]:
