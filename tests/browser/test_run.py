@@ -306,3 +306,13 @@ def test_the_ways_it_was_computed_name_their_settings(seeded: str, open_page: Op
     ways = page.locator("#computed")
     expect(ways).to_contain_text("in one line")
     expect(ways.get_by_text("training.packing")).to_be_visible()
+
+
+def test_what_can_be_done_with_the_adapter_is_said_in_whole_lines(seeded: str, open_page: Open) -> None:
+    page = open_page(f"{seeded}/runs/{COMPLETED}")
+    texts = page.locator("#exports .ways p").all()
+    assert len(texts) >= 2
+    for text in texts:
+        box = text.bounding_box()
+        assert box
+        assert box["width"] > 300, text.inner_text()

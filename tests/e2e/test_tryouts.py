@@ -10,7 +10,8 @@ import pytest
 Json = dict[str, Any]
 pytestmark = pytest.mark.slow
 
-SHORT = {"training.num_train_epochs": 3, "training.learning_rate": 1e-3}
+# Some seconds, so that there is a middle to ask in.
+SHORT = {"training.num_train_epochs": 12, "training.learning_rate": 1e-3}
 
 
 @pytest.fixture(scope="module")
