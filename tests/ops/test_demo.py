@@ -19,6 +19,7 @@ from rich.console import Console
 from app.run_config import nest, parse
 from app.settings import Settings
 from app.terminal import demo
+from tests.chaos.house import waits_for_a_run
 from tests.ops.conftest import HEARS_AND_WAITS, gone, survivors, until
 
 SMALL_DEMO = [sys.executable, str(Path(__file__).parent / "small_demo.py")]
@@ -143,10 +144,12 @@ def in_terminal(*first: str) -> Iterator[tuple[subprocess.Popen[bytes], list[byt
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    yield process, said, master
-    process.kill()
-    process.wait()
-    listener.join(5)
+    try:
+        yield process, said, master
+    finally:
+        process.kill()
+        process.wait()
+        listener.join(5)
 
 
 @pytest.mark.slow
@@ -196,11 +199,14 @@ def test_nothing_is_left_behind_while_a_run_trains(end: str, settings: Settings,
 
 
 def trains(mark: str) -> bool:
-    """Whether a training child lives."""
-    return any("--lock" in words for words in command_lines(mark))
+    """Whether a training child lives, be it a new process or the one that waited for its run."""
+    return any(
+        "--lock" in words or ("worker.warm" in words and not waits_for_a_run(process))
+        for process, words in command_lines(mark)
+    )
 
 
-def command_lines(mark: str) -> Iterator[list[str]]:
+def command_lines(mark: str) -> Iterator[tuple[psutil.Process, list[str]]]:
     for process in survivors(mark):
         with suppress(psutil.Error):
-            yield process.cmdline()
+            yield process, process.cmdline()
