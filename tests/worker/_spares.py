@@ -14,6 +14,9 @@ from worker.context import Context
 from worker.spare import Spares
 from worker.tasks import work
 
+# Does all that the real one does but import the libraries.
+FAKE_SPARE = Path(__file__).with_name("fake_spare.py")
+
 
 def make_ready(spares: Spares, folder: Path) -> psutil.Process:
     spares.look(folder / "spare.log", gpu=False)

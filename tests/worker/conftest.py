@@ -16,8 +16,10 @@ from app.models import Attempt, Dataset, Experiment, Run
 from app.queue import celery_app
 from app.run_config import RunConfig
 from app.settings import Settings
-from worker import job
+from tests.worker._spares import FAKE_SPARE
+from worker import job, spare
 from worker.context import Context
+from worker.spare import Spares
 
 FAKE_CHILD = Path(__file__).with_name("fake_child.py")
 
@@ -115,3 +117,14 @@ def _module(path: Path) -> ModuleType:
     sys.modules[path.stem] = module  # where dataclasses look
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def fake_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spare, "COMMAND", (str(FAKE_SPARE),))
+
+
+@pytest.fixture
+def spares(context: Context) -> Iterator[Spares]:
+    yield context.spares
+    context.spares.close()

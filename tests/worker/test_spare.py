@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 
 from app.models import Attempt, Run
 from app.settings import Settings
-from tests.worker._spares import is_gone, make_ready, pids, wait_for
+from tests.worker._spares import FAKE_SPARE, is_gone, make_ready, pids, wait_for
 from worker import spare
 from worker.context import Context
 from worker.spare import Spares
@@ -26,18 +26,7 @@ RunOf = Callable[[int], Run]
 AttemptsOf = Callable[[int], list[Attempt]]
 Launch = Callable[..., int]
 
-FAKE_SPARE = Path(__file__).with_name("fake_spare.py")
-
-
-@pytest.fixture(autouse=True)
-def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spare, "COMMAND", (str(FAKE_SPARE),))
-
-
-@pytest.fixture
-def spares(context: Context) -> Iterator[Spares]:
-    yield context.spares
-    context.spares.close()
+pytestmark = pytest.mark.usefixtures("fake_spare")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,18 +21,7 @@ RunOf = Callable[[int], Run]
 AttemptsOf = Callable[[int], list[Attempt]]
 Launch = Callable[..., int]
 
-FAKE_SPARE = Path(__file__).with_name("fake_spare.py")
-
-
-@pytest.fixture(autouse=True)
-def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spare, "COMMAND", (str(FAKE_SPARE),))
-
-
-@pytest.fixture
-def spares(context: Context) -> Iterator[Spares]:
-    yield context.spares
-    context.spares.close()
+pytestmark = pytest.mark.usefixtures("fake_spare")
 
 
 def test_a_run_waits_for_one_that_is_still_loading(
