@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic_core import to_json
+
 from worker import protocol
 
 Level = Literal["info", "warning", "error"]
@@ -23,33 +25,52 @@ class _Stoppable:
 
 
 class PipeReporter(_Stoppable):
-    """Events as JSON lines on a file descriptor, from any thread."""
+    """Events as JSON lines on a file descriptor, from any thread.
+
+    Points wait for the next word, so that a step, which is points and then progress, is written and read at once.
+    """
 
     ALIVE_SECONDS = 1.0  # between two words that only say that work goes on
 
     def __init__(self, descriptor: int, stop: threading.Event) -> None:
         super().__init__(stop)
-        self._pipe = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        self._pipe = os.fdopen(descriptor, "wb")
         self._lock = threading.Lock()
         self._said_at = 0.0
+        self._waits = False
 
     def _send(self, event: protocol.Message) -> None:
+        self._say(event.model_dump_json().encode())
+
+    def _say(self, line: bytes) -> None:
         with self._lock:
-            self._pipe.write(event.model_dump_json() + "\n")
-            self._said_at = time.monotonic()
+            self._pipe.write(line + b"\n")
+            self._flush()
+
+    def _flush(self) -> None:
+        self._pipe.flush()
+        self._waits = False
+        self._said_at = time.monotonic()
 
     def alive(self) -> None:
-        if time.monotonic() > self._said_at + self.ALIVE_SECONDS:
+        """Also the word for points that no other one follows."""
+        if self._waits:
+            with self._lock:
+                self._flush()
+        elif time.monotonic() > self._said_at + self.ALIVE_SECONDS:
             self._send(protocol.Alive())
 
     def stage(self, name: str) -> None:
         self._send(protocol.Stage(name=name))
 
     def progress(self, step: int, total_steps: int, epoch: float, eta_seconds: float | None) -> None:
-        self._send(protocol.Progress(step=step, total_steps=total_steps, epoch=epoch, eta_seconds=eta_seconds))
+        self._say(_quickly("progress", step=step, total_steps=total_steps, epoch=epoch, eta_seconds=eta_seconds))
 
     def points(self, step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None:
-        self._send(protocol.Points(step=step, epoch=epoch, time=time, values=dict(values)))
+        line = _quickly("points", step=step, epoch=epoch, time=time, values=values)
+        with self._lock:
+            self._pipe.write(line + b"\n")
+            self._waits = True
 
     def log(self, message: str, level: Level = "info") -> None:
         self._send(protocol.Log(message=message, level=level))
@@ -68,6 +89,11 @@ class PipeReporter(_Stoppable):
 
     def failure(self, code: str, title: str, detail: str, hint: str) -> None:
         self._send(protocol.Failure(code=code, title=title, detail=detail, hint=hint))
+
+
+def _quickly(event: str, **fields: object) -> bytes:
+    """What every step says: to make the message itself, checked and frozen, takes three times as long."""
+    return to_json({"event": event, **fields}, inf_nan_mode="null")
 
 
 class ConsoleReporter(_Stoppable):

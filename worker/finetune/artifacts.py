@@ -3,7 +3,9 @@
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +39,30 @@ class Curves:
             file.seek(0)
             file.truncate(file.read(keep).rfind(b"\n") + 1)
         self._path = path
+        self._file: FileIO | None = None
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """For many points: to open the file for each would take longer than all else that is done for it."""
+        with self._opened() as self._file:
+            try:
+                yield
+            finally:
+                self._file = None
+
+    def _opened(self) -> FileIO:
+        """Unbuffered: a process that is killed has lost nothing that was added."""
+        return self._path.open("ab", buffering=0)
 
     def add(self, step: int, epoch: float, time: float, values: Mapping[str, float | None]) -> None:
         place = {"step": step, "epoch": epoch, "time": time}
         points = [{"name": n, **place, "value": None if v is None else finite(v)} for n, v in values.items()]
-        with self._path.open("ab", buffering=0) as file:
-            file.write(b"".join(to_json(point) + b"\n" for point in points))
+        lines = b"".join(to_json(point) + b"\n" for point in points)
+        if self._file is not None:
+            self._file.write(lines)
+            return
+        with self._opened() as file:
+            file.write(lines)
 
     def sync(self) -> int:
         """Have every point on disk; answers their length in bytes."""

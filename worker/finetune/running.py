@@ -74,8 +74,9 @@ def train_adapter(
     state = _checkpoint(folder, job, reporter) if resume else None
     if state is None:
         checkpoint.discard(folder)
-    points = Told(Curves(output_dir / "metrics.jsonl", keep=state["points"] if state else 0), reporter)
-    with measured(model.device) as memory:
+    curves = Curves(output_dir / "metrics.jsonl", keep=state["points"] if state else 0)
+    points = Told(curves, reporter)
+    with curves.kept_open(), measured(model.device) as memory:
         run = _training(job, model, folder, points, memory, clock, reporter, batch_divisor)
         job.paths.note(_ways(job, run), reporter)
         if state is not None:

@@ -31,6 +31,21 @@ def test_curves_start_anew_or_drop_what_the_checkpoint_never_saw(tmp_path: Path)
     assert lines(path) == []
 
 
+def test_a_file_that_is_kept_open_has_each_point_at_once_and_is_opened_once(tmp_path: Path) -> None:
+    path, moved = tmp_path / "metrics.jsonl", tmp_path / "moved"
+    curves = Curves(path, keep=0)
+    with curves.kept_open():
+        curves.add(1, 0.1, 1.0, {"train/loss": 2.0})
+        assert lines(path) == [("train/loss", 1)]
+        assert curves.sync() == path.stat().st_size
+        path.rename(moved)
+        curves.add(2, 0.1, 1.0, {"train/loss": 2.0})
+        assert lines(moved) == [("train/loss", 1), ("train/loss", 2)]
+        moved.rename(path)
+    curves.add(2, 0.1, 1.0, {"eval/loss": 3.0})  # by whoever comes later
+    assert lines(path) == [("train/loss", 1), ("train/loss", 2), ("eval/loss", 2)]
+
+
 def test_what_is_no_number_is_null_and_the_json_valid(tmp_path: Path) -> None:
     Curves(tmp_path / "m", keep=0).add(1, 0.1, 1.0, {"train/loss": math.nan, "train/grad_norm": math.inf})
     values = [json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "m").read_text().splitlines()]

@@ -47,6 +47,21 @@ def final_adapter(folder: Path) -> dict[str, torch.Tensor]:
         return load(archive.read("adapter_model.safetensors"))
 
 
+def test_the_curves_are_open_while_the_training_adds_to_them_and_no_longer(
+    start: Start, recording: Any, tmp_path: Path
+) -> None:
+    kept: list[tuple[str, bool]] = []
+
+    def look(reporter: Any) -> bool:
+        opened = [path.resolve() for path in Path("/proc/self/fd").iterdir()]
+        kept.append((reporter.stages[-1], tmp_path / "run/metrics.jsonl" in opened))
+        return False
+
+    start("run", recording(stop_at=look))
+    assert {stage for stage, is_open in kept if is_open} == {"training"}
+    assert ("training", False) not in kept
+
+
 @pytest.mark.parametrize(("stage", "step"), [("training", 4), ("training", 8), ("evaluating", 8), ("saving", 8)])
 def test_a_stop_in_an_evaluation_loses_and_repeats_nothing(
     start: Start, recording: Any, tmp_path: Path, stage: str, step: int
