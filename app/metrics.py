@@ -113,7 +113,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "bytes",
         None,
         0,
-        "memory in use, ten samples a second: the CUDA allocator's on a GPU, the process's resident set (RSS) on CPU",
+        "memory in use, four samples a second: the CUDA allocator's on a GPU, the process's resident set (RSS) on CPU",
     ),
 )
 

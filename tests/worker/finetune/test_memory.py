@@ -2,8 +2,10 @@
 
 import time
 
+import pytest
 import torch
 
+from app.metrics import BY_NAME
 from worker.finetune import memory
 from worker.finetune.memory import measured
 
@@ -29,6 +31,12 @@ def test_the_peak_is_that_of_the_phase() -> None:
     assert busy.peak > quiet.peak + 0.8 * BIG  # seen by the kernel, though shorter than the interval of samples
 
 
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "INTERVAL", 0.05)
+
+
+@pytest.mark.usefixtures("often")
 def test_the_mean_follows_what_was_held_most_of_the_time() -> None:
     with measured(CPU) as use:
         time.sleep(0.5)
@@ -40,6 +48,12 @@ def test_the_mean_follows_what_was_held_most_of_the_time() -> None:
     assert use.mean < use.peak - BIG / 2
 
 
+def test_samples_are_taken_as_often_as_the_metric_says() -> None:
+    assert "four samples a second" in BY_NAME["system/memory"].help
+    assert memory.INTERVAL == 1 / 4
+
+
+@pytest.mark.usefixtures("often")
 def test_the_latest_sample_is_at_hand() -> None:
     with measured(CPU) as use:
         before = use.latest
