@@ -16,7 +16,7 @@ from typing import IO, Self
 from app.errors import Conflict
 from app.leases import boot
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 # Loaded before any fork: between fork and exec nothing may be imported.
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -45,6 +45,18 @@ def die_with(parent: int) -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
+
+
+@contextmanager
+def adopting() -> Iterator[None]:
+    """Within the block, a descendant whose parent ends becomes a child of this process. Linux only."""
+    if _libc:
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        if _libc:
+            _libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
 def stop(process: subprocess.Popen[bytes], grace: float) -> None:

@@ -33,7 +33,8 @@ class Settings(BaseSettings):
         1800.0, gt=0, description="After this silence a training process counts as hung, in seconds."
     )
     spare: bool = Field(
-        True, description="Keep a process that has loaded the training's libraries, so that runs begin seconds earlier."
+        True,
+        description="Keep a process that has loaded the training's libraries: runs begin as copies, seconds earlier.",
     )
     max_upload: int = Field(2_000_000_000, ge=1, description="Largest upload, in bytes.")
 

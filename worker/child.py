@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Protocol, Self
 
 from pydantic import ValidationError
 
@@ -47,39 +48,57 @@ def _without_secrets() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not SECRET.search(name.upper())}
 
 
+class Process(Protocol):
+    """What a child's process is asked: `subprocess.Popen` is one."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int | None: ...
+
+    def terminate(self) -> None: ...
+
+
 class Child:
     """One running `python -m ...` that reports over a pipe."""
 
-    def __init__(
-        self, arguments: Sequence[str], *, environment: Mapping[str, str], output: Path, stdin: int = subprocess.DEVNULL
-    ) -> None:
-        """`arguments` follow the interpreter; `{fd}` in one becomes the number of the pipe, `reports_to`.
+    def __init__(self, process: Process, pipe: int) -> None:
+        """`pipe` is the end to read of `report_pipe`, ours from here on."""
+        self.process, self._pipe = process, pipe
+        self._tail = b""
+        self._deadline: float | None = None
+
+    @classmethod
+    def start(
+        cls, arguments: Sequence[str], *, environment: Mapping[str, str], output: Path, stdin: int = subprocess.DEVNULL
+    ) -> Self:
+        """`arguments` follow the interpreter; `{fd}` in one becomes the number of the pipe that it reports to.
 
         What the child prints goes to the file `output`: it is for whoever runs the machine, not for a page.
         """
-        self._pipe, self.reports_to = os.pipe()
-        os.set_blocking(self._pipe, False)
-        if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux: room for a second of reports, while the database keeps us waiting
-            with suppress(OSError):  # a user may only have so many
-                fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        self._tail = b""
-        self._deadline: float | None = None
+        pipe, reports_to = report_pipe()
         try:
             with output.open("wb") as printed:
-                self.process = subprocess.Popen(
-                    [sys.executable, *(part.replace("{fd}", str(self.reports_to)) for part in arguments)],
+                process = subprocess.Popen(
+                    [sys.executable, *with_number(arguments, reports_to)],
                     env=dict(environment),
                     stdin=stdin,
                     stdout=printed,
                     stderr=subprocess.STDOUT,
-                    pass_fds=(self.reports_to,),
+                    pass_fds=(reports_to,),
                     start_new_session=True,
                 )
         except OSError:
-            os.close(self._pipe)
+            os.close(pipe)
             raise
         finally:
-            os.close(self.reports_to)
+            os.close(reports_to)
+        return cls(process, pipe)
 
     def events(self, wait: float) -> list[Event]:
         """What was reported since the last call, after at most `wait` seconds; empty when there is nothing."""
@@ -126,6 +145,21 @@ class Child:
             with suppress(BrokenPipeError):  # closing writes what is left for a reader that is gone
                 self.process.stdin.close()
         os.close(self._pipe)
+
+
+def report_pipe() -> tuple[int, int]:
+    """The end to read, which never blocks, and the end that a child writes its reports to."""
+    pipe, reports_to = os.pipe()
+    os.set_blocking(pipe, False)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux: room for a second of reports, while the database keeps us waiting
+        with suppress(OSError):  # a user may only have so many
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return pipe, reports_to
+
+
+def with_number(arguments: Iterable[str], reports_to: int) -> list[str]:
+    """The arguments with the number of the pipe where they have `{fd}`."""
+    return [part.replace("{fd}", str(reports_to)) for part in arguments]
 
 
 def _parse(line: bytes) -> Event:

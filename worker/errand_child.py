@@ -20,7 +20,7 @@ class ErrandChild:
         output.parent.mkdir(parents=True, exist_ok=True)
         environment = download_environment() if hub_token else training_environment()
         command = [*COMMAND, "--report-fd", "{fd}", "--parent-pid", str(os.getpid()), *([] if alone else ["--light"])]
-        self._child = Child(
+        self._child = Child.start(
             command,
             environment=environment if alone else environment | NO_GPU,
             output=output,

@@ -1,7 +1,7 @@
-"""A training process that is ready before there is a run for it: importing what one needs takes seconds.
+"""A process with all that a training imports, which takes seconds: a run is forked from it in hundredths of one.
 
-A thread of the worker keeps one, and ends it where memory is short or the code has changed; the task gives it a run.
-No run depends on it: where none is ready, or soon will be, a process is started as if there were no such thing.
+A thread of the worker keeps one, and ends it where memory is short or the code has changed; the task has runs begin in
+it. No run depends on it: where none is ready, or soon will be, a process is started as if there were no such thing.
 """
 
 import json
@@ -17,34 +17,42 @@ from pathlib import Path
 
 import psutil
 
+from app.processes import adopting
 from app.settings import ROOT
-from worker.child import Child, training_environment
+from worker.adopted import Adopted
+from worker.child import Child, report_pipe, training_environment
 
 log = logging.getLogger(__name__)
 
 # What the interpreter is started with; tests put a stand-in in its place.
 COMMAND = ("-m", "worker.warm")
-READY = b"ready"  # all that it says before it has a run
+READY = b"ready"  # all that it says
+BEGIN, LONGEST_NUMBER = b".", 20  # the answer to a new process that has told its number
 # It takes half a gigabyte. Not started, or ended again, where that would leave the machine with less than this.
 BYTES_TO_START, BYTES_TO_STAY = 3 << 29, 1 << 29
 LOOK_SECONDS = 2.0
 # For so long a run waits for one that is still loading: about what it would take to load by itself. One that is not
 # ready then has little of the machine, and nobody knows when it will be.
 LONGEST_WAIT_SECONDS, READY_LOOK_SECONDS = 4.0, 0.05
+# For a fork and three messages.
+LONGEST_FORK_SECONDS = 2.0
 
 Code = frozenset[tuple[Path, int]]
 
 
 class Spare:
-    """One process that imports what a training needs, then waits for a run."""
+    """One process that imports what a training needs, then begins runs."""
 
     def __init__(self, output: Path, *, gpu: bool) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         self.code = code_on_disk()
         self._orders, theirs = socket.socketpair()
+        self._orders.settimeout(LONGEST_FORK_SECONDS)
         arguments = [*COMMAND, "--report-fd", "{fd}", "--parent-pid", str(os.getpid()), *(["--gpu"] if gpu else [])]
         with theirs:
-            self.child = Child(arguments, environment=training_environment(), output=output, stdin=theirs.fileno())
+            self.child = Child.start(
+                arguments, environment=training_environment(), output=output, stdin=theirs.fileno()
+            )
         self._ready = False
 
     def is_ready(self) -> bool:
@@ -52,11 +60,24 @@ class Spare:
         self._ready = self._ready or READY in self.child.lines(0)
         return self._ready and self.child.exit_code is None
 
-    def give(self, arguments: Sequence[str], output: Path) -> None:
-        """From here on it is the process of a run; raises OSError where it has died or `output` cannot be written."""
-        message = json.dumps([part.replace("{fd}", str(self.child.reports_to)) for part in arguments])
-        with output.open("wb") as printed, self._orders:
-            socket.send_fds(self._orders, [message.encode()], [printed.fileno()])
+    def begin(self, arguments: Sequence[str], output: Path) -> Child:
+        """A process of a run, our child; raises OSError where there is none in time or `output` cannot be written."""
+        pipe, reports_to = report_pipe()
+        leash, theirs = socket.socketpair()
+        leash.settimeout(LONGEST_FORK_SECONDS)
+        try:
+            with adopting(), leash:
+                with theirs, os.fdopen(reports_to, "wb"), output.open("wb") as printed:
+                    files = [printed.fileno(), reports_to, theirs.fileno()]
+                    socket.send_fds(self._orders, [json.dumps(arguments).encode()], files)
+                pid = leash.recv(LONGEST_NUMBER)
+                if not pid:
+                    raise ConnectionError("it ended without a word")
+                leash.send(BEGIN)
+        except OSError:
+            os.close(pipe)
+            raise
+        return Child(Adopted(int(pid)), pipe)
 
     def close(self) -> None:
         self._orders.close()
@@ -69,14 +90,13 @@ class Spares:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._spare: Spare | None = None
-        self._given: Child | None = None
         # Whether one is to be started, and whether the run that is at work has had one started for what follows it.
         self._wanted, self._asked = True, True
         # Set where the thread that keeps it has something to do before its next look.
         self.woken = threading.Event()
 
     def want(self) -> None:
-        """From here on the next one may load, one for each run: it may be one that always dies.
+        """From here on another may load where there is none, one for each run: it may be one that always dies.
 
         Not while a run gets to its first step: it would share the machine, and nobody knows yet how much memory that
         run leaves.
@@ -85,37 +105,30 @@ class Spares:
             self._wanted, self._asked = True, True
             self.woken.set()
 
-    def take(self, arguments: Sequence[str], output: Path, stopping: threading.Event) -> Child | None:
-        """A process that goes on with these arguments, waited for where it is still loading; None where there is none,
-        where it takes too long or the worker is to stop."""
+    def begin(self, arguments: Sequence[str], output: Path, stopping: threading.Event) -> Child | None:
+        """A process with these arguments, forked from the spare, which is waited for where it is still loading; None
+        where there is none, where it takes too long or the worker is to stop."""
         self._wanted, self._asked = False, False
-        spare = self._ready(stopping)
-        if spare is None:
-            return None
-        if spare.code == code_on_disk():
-            try:
-                spare.give(arguments, output)
-            except OSError as error:
-                log.warning("the spare process cannot be given a run: %s", error)
-            else:
-                self._given = spare.child
-                return spare.child
-        spare.close()  # of yesterday's code, or dead
-        return None
-
-    def _ready(self, stopping: threading.Event) -> Spare | None:
-        """The spare, which then is nobody else's. One that is dead or slow is left to `look`."""
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS
         while True:
             with self._lock:  # not while waiting: memory may run short
                 spare = self._spare
-                if spare is None or spare.child.exit_code is not None:
+                if spare is None or spare.child.exit_code is not None:  # one that is dead or slow is left to `look`
                     return None
                 if spare.is_ready():
-                    self._spare = None
-                    return spare
+                    return self._begun(spare, arguments, output)
             if time.monotonic() > deadline or stopping.wait(READY_LOOK_SECONDS):
                 return None
+
+    def _begun(self, spare: Spare, arguments: Sequence[str], output: Path) -> Child | None:
+        """None from one of yesterday's code, or that fails: such a one is ended."""
+        if spare.code == code_on_disk():
+            try:
+                return spare.begin(arguments, output)
+            except OSError as error:
+                log.warning("the spare process begins no run: %s", error)
+        self._end(spare)
+        return None
 
     def look(self, output: Path, *, gpu: bool) -> None:
         """Start one where one is wanted; end it where it is of no use."""
@@ -129,12 +142,10 @@ class Spares:
                 self._spare = Spare(output, gpu=gpu)
 
     def close(self) -> None:
-        """End the spare. The thread that started a process has to outlive it: wait for the one that was given a run."""
+        """End the spare; the runs that began in it go on."""
         with self._lock:
             if self._spare:
                 self._end(self._spare)
-        if self._given:
-            self._given.process.wait()
 
     def _end(self, spare: Spare) -> None:
         self._spare, self._wanted = None, False

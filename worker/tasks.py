@@ -144,7 +144,8 @@ def _run_children(context: Context, claim: Claim, recorder: Recorder, task: Job,
     """The download, where the base model comes from the hub, then the training."""
     commit = None
     if model is None:
-        download = partial(Child, job.download_command(task), environment=download_environment(), output=task.output)
+        command, environment = job.download_command(task), download_environment()
+        download = partial(Child.start, command, environment=environment, output=task.output)
         verdict = follow(context, claim, recorder, download)
         if not isinstance(verdict, Completed):
             return verdict
@@ -155,9 +156,9 @@ def _run_children(context: Context, claim: Claim, recorder: Recorder, task: Job,
 
 
 def _training(context: Context, command: list[str], output: Path) -> Child:
-    """The process that waits for a run, where there is one; else a new one."""
-    spare = context.spares.take(command[len(job.TRAINING) :], output, context.stopping)
-    return spare or Child(command, environment=training_environment(), output=output)
+    """One that has its libraries loaded, where there is such; else one that loads them."""
+    begun = context.spares.begin(command[len(job.TRAINING) :], output, context.stopping)
+    return begun or Child.start(command, environment=training_environment(), output=output)
 
 
 def _conclude(context: Context, claim: Claim, run_dir: Path, verdict: Verdict) -> RunStatus:

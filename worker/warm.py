@@ -1,13 +1,16 @@
-"""A training process before it has a run: imports what every training needs, waits for one, and then is any other.
+"""A process that has imported what every training needs, and forks one off for each run.
 
     python -m worker.warm --report-fd N --parent-pid PID [--gpu]
 
-Its input is a socket. Once ready it writes one line into the pipe that it will report over. What then comes is one
-message: the arguments of `python -m worker`, and the open file that the output goes to from then on. Where the input
-ends instead, so does the process. Until it has a run it is the first to go where memory is short, and touches no GPU.
+Its input is a socket. Once ready it writes one line into its pipe. Then comes a message for each run: the arguments of
+`python -m worker`, and three open files: where its output goes, the pipe that it reports over, and a leash. The run's
+process writes its number into the leash and begins when something comes back; where the leash ends instead, so does
+that process. The one that waits ends with its input. It is the first to go where memory is short, touches no GPU and
+computes nothing: no thread of a library may be at work in a process that forks.
 """
 
 import argparse
+import gc
 import json
 import os
 import socket
@@ -15,12 +18,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from app.processes import die_with
 from worker import __main__ as program
 from worker import imports
+from worker.child import with_number
+from worker.forking import forked
 from worker.protocol import Exit
 from worker.spare import READY
 
@@ -38,59 +44,79 @@ NICEST, USUAL = 19, 0
 LONGEST_TRY_SECONDS = 5.0
 
 
+@dataclass(frozen=True)
+class Order:
+    arguments: list[str]
+    output: int
+    reports_to: int
+    leash: int
+
+    def close(self) -> None:
+        for file in (self.output, self.reports_to, self.leash):
+            os.close(file)
+
+
 def main() -> int:
     return program.main(stand_by(_load))
 
 
 def stand_by(load: Callable[[bool], None]) -> list[str]:
-    """The arguments of a run, once there is one; where none comes, the process ends here."""
+    """The arguments of a run, in the process of that run; the process that was started ends here."""
     options = _options().parse_args()
     if os.getppid() != options.parent_pid:
         program.leave(Exit.ORPHANED)
     die_with(options.parent_pid)
-    with _first_to_go():
-        with _last_to_compute():
-            load(options.gpu)
-        os.write(options.report_fd, READY + b"\n")
-        arguments = _wait()
-    if arguments is None:
+    score = _first_to_go()
+    with _last_to_compute():
+        load(options.gpu)
+    os.write(options.report_fd, READY + b"\n")
+    with socket.socket(fileno=os.dup(0)) as orders:
+        while order := _next(orders):
+            if forked(options.parent_pid):
+                break
+            order.close()
+    if order is None:
         program.leave(Exit.DONE)
-    return arguments
+    os.close(options.report_fd)
+    _begin(order, score)
+    return order.arguments
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m worker.warm", description="Be ready for a fine-tuning.")
-    parser.add_argument("--report-fd", type=int, required=True, help="the pipe that its events will go to")
+    parser = argparse.ArgumentParser(prog="python -m worker.warm", description="Be ready for fine-tunings.")
+    parser.add_argument("--report-fd", type=int, required=True, help="the pipe to say in that it is ready")
     parser.add_argument("--parent-pid", type=int, required=True, help="end when the parent ends")
     parser.add_argument("--gpu", action="store_true", help="leave out what touches a GPU when it is imported")
     return parser
 
 
-def _wait() -> list[str] | None:
-    """The arguments of a run, once there is one; what is printed from then on goes to the file that came with them."""
-    with socket.socket(fileno=os.dup(0)) as orders:
-        message, files, _, _ = socket.recv_fds(orders, LONGEST_MESSAGE, 1)
+def _next(orders: socket.socket) -> Order | None:
+    message, files, _, _ = socket.recv_fds(orders, LONGEST_MESSAGE, 3)
+    return Order(with_number(json.loads(message), files[1]), *files) if message else None
+
+
+def _begin(order: Order, score: str | None) -> None:
+    """Become like any other process of a run, with the worker's leave."""
+    if score is not None:
+        OOM_SCORE.write_text(score)
+    with socket.socket(fileno=order.leash) as leash:
+        leash.send(str(os.getpid()).encode())
+        if not leash.recv(1):
+            program.leave(Exit.ORPHANED)
     nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    for standard, file in enumerate((nothing, order.output, order.output)):
+        os.dup2(file, standard)
     os.close(nothing)
-    if not message:
+    os.close(order.output)
+
+
+def _first_to_go() -> str | None:
+    """From here on the kernel takes this process, which has nothing to lose, before any that has work. What it was."""
+    if not OOM_SCORE.exists():
         return None
-    for standard in (1, 2):
-        os.dup2(files[0], standard)
-    os.close(files[0])
-    arguments: list[str] = json.loads(message)
-    return arguments
-
-
-@contextmanager
-def _first_to_go() -> Iterator[None]:
-    """Within the block the kernel takes this process, which has nothing to lose, before any that has work."""
-    before = OOM_SCORE.read_text() if OOM_SCORE.exists() else None
-    if before is not None:
-        OOM_SCORE.write_text(FIRST_TO_GO)
-    yield
-    if before is not None:
-        OOM_SCORE.write_text(before)
+    before = OOM_SCORE.read_text()
+    OOM_SCORE.write_text(FIRST_TO_GO)
+    return before
 
 
 @contextmanager
@@ -138,6 +164,7 @@ def _load_gently(gpu: bool, loaded: threading.Event) -> None:
         with imports.quickly():
             for name in WITHOUT_GPU:
                 import_module(name)
+        gc.freeze()  # as `load_libraries` does; what is never looked at for garbage stays shared with every run
     else:
         program.load_libraries()
     loaded.set()

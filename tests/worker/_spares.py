@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from app.settings import Settings
+from worker.child import Child
 from worker.context import Context
-from worker.spare import Spares
+from worker.spare import Spare, Spares
 from worker.tasks import work
 
 # Does all that the real one does but import the libraries.
@@ -19,6 +21,7 @@ FAKE_SPARE = Path(__file__).with_name("fake_spare.py")
 
 
 def make_ready(spares: Spares, folder: Path) -> psutil.Process:
+    """The process that waits."""
     spares.look(folder / "spare.log", gpu=False)
     assert spares._spare
     wait_for(spares._spare.is_ready)
@@ -30,6 +33,19 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.02)
+
+
+def forked_pids(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The processes that a spare begins, as they come."""
+    begin, found = Spare.begin, set[int]()
+
+    def seen(self: Spare, *arguments: Any) -> Child:
+        child = begin(self, *arguments)
+        found.add(child.process.pid)
+        return child
+
+    monkeypatch.setattr(Spare, "begin", seen)
+    return found
 
 
 def pids(settings: Settings, run_id: int) -> set[int]:

@@ -21,7 +21,7 @@ def start(tmp_path: Path) -> Iterator[object]:
 
     def run(code: str) -> Child:
         command = ["-c", f"import os, sys, time\nfd = int(sys.argv[1])\n{code}", "{fd}"]
-        children.append(Child(command, environment=training_environment(), output=tmp_path / "output.log"))
+        children.append(Child.start(command, environment=training_environment(), output=tmp_path / "output.log"))
         return children[-1]
 
     yield run

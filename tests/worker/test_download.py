@@ -16,7 +16,7 @@ def download(url: str, into: Path, model: str = "owner/name", revision: str | No
     command = ["-m", "worker.download", model, "--into", str(into), *(["--revision", revision] if revision else [])]
     command += ["--report-fd", "{fd}", "--parent-pid", str(os.getpid())]
     environment = download_environment() | {"HF_ENDPOINT": url, "HF_HUB_ETAG_TIMEOUT": "2"}
-    child = Child(command, environment=environment, output=into.with_suffix(".log"))
+    child = Child.start(command, environment=environment, output=into.with_suffix(".log"))
     events: list[Event] = []
     try:
         while (code := child.exit_code) is None:

@@ -1,7 +1,5 @@
 """When the process that waits is started, and how long a run waits for one that still loads."""
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +9,7 @@ import pytest
 
 from app.models import Attempt, Run
 from app.settings import Settings
-from tests.worker._spares import at_work, pids, suspended, wait_for
+from tests.worker._spares import at_work, forked_pids, pids, suspended, wait_for
 from worker import spare
 from worker.context import Context
 from worker.spare import Spares
@@ -25,15 +23,21 @@ pytestmark = pytest.mark.usefixtures("fake_spare")
 
 
 def test_a_run_waits_for_one_that_is_still_loading(
-    context: Context, spares: Spares, launch: Launch, run_of: RunOf, settings: Settings, tmp_path: Path
+    context: Context,
+    spares: Spares,
+    launch: Launch,
+    run_of: RunOf,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    forked = forked_pids(monkeypatch)
     spares.look(tmp_path / "spare.log", gpu=False)
     assert spares._spare
     assert not spares._spare.is_ready()
-    pid = spares._spare.child.process.pid
     run_id = launch()
     work(context)
-    assert (run_of(run_id).status, pids(settings, run_id)) == ("completed", {pid})
+    assert (run_of(run_id).status, pids(settings, run_id)) == ("completed", forked)
 
 
 def test_a_run_that_waits_begins_without_one_that_dies_meanwhile(
@@ -46,13 +50,13 @@ def test_a_run_that_waits_begins_without_one_that_dies_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(spare, "LONGEST_WAIT_SECONDS", 600.0)
-    process = suspended(spares, tmp_path)
+    process, forked = suspended(spares, tmp_path), forked_pids(monkeypatch)
     run_id = launch(steps=1)
     with at_work(context):
         wait_for(lambda: run_of(run_id).status == "running")
         process.kill()
     assert run_of(run_id).status == "completed"
-    assert process.pid not in pids(settings, run_id)
+    assert not forked
 
 
 def test_a_run_that_waits_goes_back_at_once_where_the_worker_stops(
@@ -77,24 +81,22 @@ def test_one_that_is_not_ready_in_time_stays_for_the_next_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(spare, "LONGEST_WAIT_SECONDS", 0.2)
-    spares.look(tmp_path / "spare.log", gpu=False)
-    assert spares._spare
-    pid = spares._spare.child.process.pid
-    os.kill(pid, signal.SIGSTOP)
+    process, forked = suspended(spares, tmp_path), forked_pids(monkeypatch)
     first, second = launch(), launch(steps=1)
     thread = threading.Thread(target=work, args=(context,))
     thread.start()
     try:
         wait_for(lambda: (settings.run_dir(first) / "pids.log").exists(), 10)
     finally:
-        os.kill(pid, signal.SIGCONT)
+        process.resume()
         thread.join()
-    assert pid not in pids(settings, first)
+    assert spares._spare
+    wait_for(spares._spare.is_ready)
     third = launch(steps=1)
-    wait_for(lambda: spares._spare is None or spares._spare.is_ready())
     work(context)
     assert all(run_of(run_id).status == "completed" for run_id in (first, second, third))
-    assert {pid} in (pids(settings, second), pids(settings, third))
+    assert not pids(settings, first) & forked
+    assert pids(settings, third) <= forked
 
 
 def test_the_next_one_is_started_once_a_run_has_made_a_step(

@@ -1,10 +1,9 @@
-"""The real process that waits: what it has loaded, that it leaves a GPU alone, and that a run in it has its bits."""
+"""The real process that waits: what it loads, that it leaves a GPU alone, and a run forked from it."""
 
 import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.settings import SAMPLES
+from tests.worker._spares import wait_for
 from worker import warm
 from worker.child import Child, training_environment
 from worker.spare import Spare
@@ -113,7 +113,7 @@ def losses(folder: Path) -> list[tuple[str, float]]:
     return [(line["name"], line["value"]) for line in lines if line["name"] in wanted]
 
 
-def test_a_run_in_it_is_the_run_of_a_new_process_to_the_last_bit(
+def test_a_run_forked_from_it_is_the_run_of_a_new_process_to_the_last_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")  # where a sum is cut among threads may change its last bits
@@ -123,14 +123,14 @@ def test_a_run_in_it_is_the_run_of_a_new_process_to_the_last_bit(
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with closing(Spare(tmp_path / "spare.log", gpu=False)) as waiting:
         command = ["-m", "worker", *arguments(tmp_path, "cold")]
-        with closing(Child(command, environment=training_environment(), output=tmp_path / "cold.log")) as new:
+        with closing(Child.start(command, environment=training_environment(), output=tmp_path / "cold.log")) as new:
             in_new = follow(new)
-        while not waiting.is_ready():
-            assert waiting.child.exit_code is None
-            time.sleep(0.05)
-        waiting.give(arguments(tmp_path, "warm"), tmp_path / "warm.log")
-        in_waiting = follow(waiting.child)
-    assert losses(tmp_path / "cold") == losses(tmp_path / "warm")
-    adapters = [(tmp_path / name / "artifacts" / "adapter.zip").read_bytes() for name in ("cold", "warm")]
-    assert adapters[0] == adapters[1]
-    assert in_new == in_waiting
+        wait_for(waiting.is_ready)
+        with closing(waiting.begin(arguments(tmp_path, "warm"), tmp_path / "warm.log")) as forked:
+            in_forked = follow(forked)
+        with closing(waiting.begin(arguments(tmp_path, "again"), tmp_path / "again.log")) as forked:
+            in_next = follow(forked)
+    assert losses(tmp_path / "cold") == losses(tmp_path / "warm") == losses(tmp_path / "again")
+    adapters = {(tmp_path / name / "artifacts" / "adapter.zip").read_bytes() for name in ("cold", "warm", "again")}
+    assert len(adapters) == 1
+    assert in_new == in_forked == in_next
