@@ -20,7 +20,8 @@ from app.terminal import commands
 
 # Never an option: everybody on the machine can read a command line.
 ONLY_IN_ENVIRONMENT = frozenset({"token"})
-SERVER_OPTIONS = tuple(name for name in Settings.model_fields if name not in ONLY_IN_ENVIRONMENT)
+UP_OPTIONS = tuple(name for name in Settings.model_fields if name not in ONLY_IN_ENVIRONMENT)
+SERVER_OPTIONS = tuple(name for name in UP_OPTIONS if name != "workers")
 CLIENT_OPTIONS = ("host", "port")
 FOLDER_OPTIONS = ("data_dir", "database_url")
 
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"tuneboard {__version__}")
     subs = top.add_subparsers(metavar="COMMAND", required=True)
-    _add(subs, "up", commands.up, "start broker, worker and web, and keep them running", SERVER_OPTIONS)
+    _add(subs, "up", commands.up, "start broker, workers and web, and keep them running", UP_OPTIONS)
     _add(subs, "web", commands.web, "start the web server alone", SERVER_OPTIONS)
     _add(subs, "worker", commands.worker, "start a worker alone: one per GPU", SERVER_OPTIONS)
     _add_demo(subs)
@@ -80,7 +81,7 @@ def _add(
 
 def _add_demo(subs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     words = "run the reference study on the bundled sample, show it, and leave the dashboard up"
-    demo = _add(subs, "demo", commands.demo, words, SERVER_OPTIONS)
+    demo = _add(subs, "demo", commands.demo, words, UP_OPTIONS)
     demo.add_argument("--exit", action="store_true", help="stop after the results; fails if a run did not complete")
     demo.add_argument("--fresh", action="store_true", help="launch the runs again, as a new experiment")
 
@@ -129,7 +130,7 @@ def _add_json(sub: argparse.ArgumentParser) -> None:
 
 def _to_environment(arguments: argparse.Namespace) -> None:
     """Options become the environment: this process and every one that it starts read the settings from there."""
-    for name in SERVER_OPTIONS:
+    for name in UP_OPTIONS:
         value = getattr(arguments, f"setting_{name}", None)
         if value is not None:
             os.environ[_variable(name)] = value

@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Self
 
 from app.errors import Conflict
@@ -22,9 +23,14 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def spawn(
-    command: Sequence[str], *, stdout: int | IO[bytes] | None = None, stderr: int | IO[bytes] | None = None
+    command: Sequence[str],
+    *,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own, so that Ctrl-C reaches us alone; it is killed when this process ends.
+    Its environment is ours with what is given in it.
 
     Linux ties that to the *thread* that spawns: call this from one that lives as long as the process. Elsewhere
     than on Linux a parent that is killed with SIGKILL leaves its children behind.
@@ -34,6 +40,7 @@ def spawn(
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
+        env=os.environ | environment,
         start_new_session=True,
         preexec_fn=partial(die_with, os.getpid()),
     )

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     silence_seconds: float = Field(
         1800.0, gt=0, description="After this silence a training process counts as hung, in seconds."
     )
+    workers: int = Field(
+        0, ge=0, description="Workers that `up` starts; 0: one for each GPU, and one where there is none."
+    )
     spare: bool = Field(
         True,
         description="Keep a process that has loaded the training's libraries: runs begin as copies, seconds earlier.",

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +30,15 @@ LONGEST_LINE = 64_000
 class Part:
     """A process to keep running. The parts after it wait until it is `ready`.
 
-    `lock`: only its holder runs this part; who does not get it waits for the holder to go.
+    `lock`: only its holder runs this part; who does not get it waits for the holder to go. `environment` is what it has
+    beside ours.
     """
 
     name: str
     command: Sequence[str]
     ready: Callable[[], bool] = lambda: True
     lock: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started: float = field(default=0.0, init=False)
     due: float = field(default=0.0, init=False)
@@ -92,7 +94,9 @@ class Supervisor:
         return all(earlier.ready() for earlier in self.parts[: self.parts.index(part)])
 
     def _start(self, part: Part) -> None:
-        part.process = process = spawn(part.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        part.process = process = spawn(
+            part.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, environment=part.environment
+        )
         part.started = time.monotonic()
         assert process.stdout
         os.set_blocking(process.stdout.fileno(), False)

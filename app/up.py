@@ -3,6 +3,7 @@
 import http.client
 import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -31,24 +32,48 @@ def up(settings: Settings) -> None:
     refusal = f"Tuneboard already runs on the data folder {settings.data_dir}"
     with exclusive(settings.data_dir / LOCK, refusal):
         listen(settings).close()
-        parts = [*queue_parts(settings), web()]
+        parts = [*broker_part(settings), *worker_parts(settings.workers), web()]
         prepare(settings)
         Supervisor(parts, to_terminal).run(announcer(settings, to_terminal))
 
 
 def work(settings: Settings) -> None:
     """A worker, with an embedded broker beside it where no other process has started one."""
-    parts = queue_parts(settings)
+    parts = [*broker_part(settings), *worker_parts(1)]
     prepare(settings)
     Supervisor(parts, to_terminal).run()
 
 
-def queue_parts(settings: Settings) -> list[Part]:
-    worker = Part("worker", worker_command())
+def broker_part(settings: Settings) -> list[Part]:
+    """None where a broker of its own is there."""
     if settings.redis_url:
-        return [worker]
+        return []
     command = broker.command(settings)
-    return [Part("broker", command, ready=partial(broker.answers, settings), lock=broker.lock_path(settings)), worker]
+    return [Part("broker", command, ready=partial(broker.answers, settings), lock=broker.lock_path(settings))]
+
+
+def worker_parts(count: int) -> list[Part]:
+    """So many workers, or one for each GPU where that is 0, each with its share of the machine."""
+    command, gpus = worker_command(), _gpus()
+    count = count or max(1, len(gpus))
+    if count == 1:
+        return [Part("worker", command)]
+    return [Part(f"worker {n + 1}", command, environment=_share(n, count, gpus)) for n in range(count)]
+
+
+def _gpus() -> list[str]:
+    from app.gpus import visible  # with the worker's libraries, which the web alone does without
+
+    return visible()
+
+
+def _share(number: int, count: int, gpus: list[str]) -> dict[str, str]:
+    """What a worker's environment has beside everybody's: its GPU in turn, or where there is none its cores."""
+    if gpus:
+        return {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]}
+    if "OMP_NUM_THREADS" in os.environ:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
 
 
 def worker_command() -> list[str]:

@@ -27,6 +27,7 @@ TOLD = (
     "lr_scheduler_type", "warmup_steps", "seed",
 )  # fmt: skip
 SETTLED_SECONDS = 10
+HERE, SCRIPTS = "Tuneboard", "scripts"
 TINY: Json = {
     "data.max_train_rows": 24,
     "training.max_steps": 2,
@@ -48,14 +49,14 @@ class Studied:
 Runs = list[tuple[str, dict[str, Any]]]
 
 
-def study(threads: int, rounds: int, *, tiny: bool) -> tuple[list[Studied], list[Studied]]:
-    """(ours, plain), of each its rounds, the quickest first."""
-    taken = [_both(threads, tiny=tiny) for _ in range(rounds)]
-    ours, plain = (sorted(side, key=lambda studied: studied.seconds) for side in zip(*taken, strict=True))
-    return ours, plain
+def study(threads: int, rounds: int, *, tiny: bool) -> dict[str, list[Studied]]:
+    """Of each side its rounds, the quickest first. With several threads ours comes twice: all of them for one run at a
+    time, and as many workers, each with one."""
+    taken = [_all_sides(threads, tiny=tiny) for _ in range(rounds)]
+    return {name: sorted((sides[name] for sides in taken), key=lambda studied: studied.seconds) for name in taken[0]}
 
 
-def _both(threads: int, *, tiny: bool) -> tuple[Studied, Studied]:
+def _all_sides(threads: int, *, tiny: bool) -> dict[str, Studied]:
     """Half of the scripts run before ours and half after, so that a drift of the machine hits both."""
     config = nest(SETTINGS | {"data.dataset": 1} | (TINY if tiny else {}))
     runs = [(name, values) for name, _, values in reference_study(parse(config), LEARNING_RATE_FACTOR)]
@@ -65,9 +66,11 @@ def _both(threads: int, *, tiny: bool) -> tuple[Studied, Studied]:
         folder = Path(name)
         _leave_rows(config, folder / "rows.json", threads)
         _plain(plain, config, runs[: len(runs) // 2], folder / "rows.json", threads)
-        ours = _ours(config, runs, folder, threads)
+        sides = {HERE: _ours(config, runs, folder / "one", threads)}
+        if threads > 1:
+            sides[f"{threads} workers of one"] = _ours(config, runs, folder / "several", 1, workers=threads)
         _plain(plain, config, runs[len(runs) // 2 :], folder / "rows.json", threads)
-    return ours, plain
+    return sides | {SCRIPTS: plain}
 
 
 def _leave_rows(config: Json, to: Path, threads: int) -> None:
@@ -75,11 +78,11 @@ def _leave_rows(config: Json, to: Path, threads: int) -> None:
         ours.ask("rows", config=config, model=str(MODEL), dataset=str(DATASET), to=str(to))
 
 
-def _ours(config: Json, runs: Runs, folder: Path, threads: int) -> Studied:
+def _ours(config: Json, runs: Runs, folder: Path, threads: int, workers: int = 1) -> Studied:
     """The program is up before, as it is when somebody launches a study; its spare process, too, if it has one."""
     cpu = _cpu_of_children()
-    (folder / "data").mkdir()
-    with _program.running(folder / "data", threads) as client:
+    folder.mkdir()
+    with _program.running(folder, threads, workers) as client:
         time.sleep(SETTLED_SECONDS)
         began = time.perf_counter()
         done = _program.launch(client, "study", config, [{"name": name, "set": values} for name, values in runs])
@@ -90,7 +93,8 @@ def _ours(config: Json, runs: Runs, folder: Path, threads: int) -> Studied:
         "trained": sum(used["train_seconds"] for used in resources),
         "evaluated": sum(used["evaluation_seconds"] for used in resources),
     }
-    found.parts["between and besides"] = found.seconds - sum(found.parts.values())
+    if workers == 1:
+        found.parts["between and besides"] = found.seconds - sum(found.parts.values())
     found.runs = {run["name"]: run["results"]["finetuned"] for run in done["runs"]}
     return found
 

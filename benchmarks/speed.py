@@ -7,7 +7,7 @@ CPU seconds hold). `--tiny` runs the same code at a size that says nothing, to s
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -74,22 +74,18 @@ def evaluation(taken: Sequence[Turns]) -> Table:
     return made
 
 
-def study(all_of_ours: Sequence[Studied], all_plain: Sequence[Studied], threads: int) -> Table:
-    """Of each side its middle round."""
-    ours, plain = middle(all_of_ours), middle(all_plain)
-    made = table(f"The reference study, {len(ours.runs)} runs, {threads} threads", "seconds", "Tuneboard", "scripts")
-    made.add_row("each round", *(", ".join(f"{one.seconds:.1f}" for one in side) for side in (all_of_ours, all_plain)))
-    told = [
-        ("launch to everything finished", ours.seconds, plain.seconds),
-        ("CPU", ours.cpu_seconds, plain.cpu_seconds),
-    ]
-    for label, mine, other in told:
-        made.add_row(label, f"{mine:.1f}", f"{other:.1f}")
-        made.add_row("ratio", "1.00", f"{other / mine:.2f}")
-    for part in dict.fromkeys([*plain.parts, *ours.parts]):
-        made.add_row(
-            f"of it {part}", *(f"{side.parts[part]:.1f}" if part in side.parts else "" for side in (ours, plain))
-        )
+def study(taken: Mapping[str, Sequence[Studied]], threads: int) -> Table:
+    """Of each side its middle round, and how many times as long the scripts take."""
+    sides = [middle(rounds) for rounds in taken.values()]
+    plain = middle(taken[_studying.SCRIPTS])
+    made = table(f"The reference study, {len(plain.runs)} runs, threads: {threads}", "seconds", *taken)
+    made.add_row("each round", *(", ".join(f"{one.seconds:.1f}" for one in rounds) for rounds in taken.values()))
+    made.add_row("launch to everything finished", *(f"{side.seconds:.1f}" for side in sides))
+    made.add_row("scripts take", *(f"{plain.seconds / side.seconds:.2f} times" for side in sides))
+    made.add_row("CPU", *(f"{side.cpu_seconds:.1f}" for side in sides))
+    made.add_row("scripts take", *(f"{plain.cpu_seconds / side.cpu_seconds:.2f} times" for side in sides))
+    for part in dict.fromkeys(part for side in (plain, *sides) for part in side.parts):
+        made.add_row(f"of it {part}", *(f"{side.parts[part]:.1f}" if part in side.parts else "" for side in sides))
     return made
 
 
@@ -156,9 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if {"training", "evaluation"} & set(options.only):
         turns(options, show)
     for threads in options.threads if "study" in options.only else ():
-        ours, plain = _studying.study(threads, options.rounds, tiny=options.tiny)
-        show(study(ours, plain, threads))
-        show(results(middle(ours), middle(plain)))
+        sides = _studying.study(threads, options.rounds, tiny=options.tiny)
+        show(study(sides, threads))
+        show(results(*(middle(sides[name]) for name in (_studying.HERE, _studying.SCRIPTS))))
     if "growth" in options.only:
         growth(min(options.threads), show, tiny=options.tiny)
 

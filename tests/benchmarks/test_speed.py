@@ -62,12 +62,16 @@ def test_training_and_evaluation_are_printed_side_by_side(capsys: pytest.Capture
 
 
 @pytest.mark.slow
-def test_a_study_ends_on_both_sides_with_a_result_for_each_run() -> None:
-    (ours,), (plain,) = _studying.study(1, 1, tiny=True)
+def test_a_study_ends_on_all_sides_with_a_result_for_each_run() -> None:
+    sides = _studying.study(2, 1, tiny=True)
+    (ours,), (together,), (plain,) = sides.values()
+    assert list(sides) == ["Tuneboard", "2 workers of one", "scripts"]
+    assert together.runs["Baseline"]["perplexity"] == pytest.approx(ours.runs["Baseline"]["perplexity"], rel=1e-4)
     assert set(ours.runs) == set(plain.runs) == {"Baseline"}
     assert ours.runs["Baseline"]["perplexity"] == pytest.approx(plain.runs["Baseline"]["perplexity"], rel=0.1)
     assert set(plain.parts) == {"libraries loaded", "base measured", "trained", "evaluated"}
     assert ours.seconds == pytest.approx(sum(ours.parts.values()))
+    assert speed.study(sides, 2).row_count == 5 + len(plain.parts) + 1
 
 
 def test_points_of_curves_are_written_and_read() -> None:

@@ -27,8 +27,14 @@ def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("command", ["up", "web", "worker", "demo"])
-@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"token"}))
+OPTIONS = sorted(set(Settings.model_fields) - {"token"})
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(command, name) for command in ("up", "demo") for name in OPTIONS]
+    + [(command, name) for command in ("web", "worker") for name in OPTIONS if name != "workers"],
+)
 def test_every_setting_is_an_option_with_its_own_words(
     command: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

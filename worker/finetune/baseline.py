@@ -3,13 +3,16 @@
 import json
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.processes import try_lock
 from worker.finetune.errors import explained
 from worker.finetune.evaluation import Measurement, Metrics
+from worker.finetune.reporter import Reporter, check_stop
 from worker.finetune.whole import sync
 
 
@@ -23,6 +26,7 @@ class Baseline:
 
 # A process that was killed while it stored one leaves it; nobody takes this long to write a file.
 STALE_SECONDS = 3600.0
+LOOK_SECONDS = 0.2
 
 
 def load(folder: Path, key: str) -> Baseline | None:
@@ -47,6 +51,22 @@ def store(folder: Path, key: str, baseline: Baseline) -> None:
         finally:
             temporary.unlink(missing_ok=True)
         _remove_stale(folder)
+
+
+@contextmanager
+def turn(folder: Path, key: str, reporter: Reporter) -> Iterator[None]:
+    """Within the block nobody else measures this base: who had to wait finds it stored."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f".{key}.turn.tmp"
+    lock = try_lock(path)
+    if lock is None:
+        reporter.log("Another run is measuring the base model; waiting for that.")
+    while lock is None:
+        check_stop(reporter)
+        time.sleep(LOOK_SECONDS)
+        lock = try_lock(path)
+    with lock:
+        yield
 
 
 def _remove_stale(folder: Path) -> None:

@@ -91,13 +91,18 @@ def finetune(
 
 def _measure_base(job: Prepared, folder: Path, clock: Clock, reporter: Reporter) -> baseline.Baseline:
     """The stored measurement of this very base on these very rows, or a new one."""
+    with explained("measuring the base model"), baseline.turn(folder, job.keys.baseline_key, reporter):
+        return _known_or_new(job, folder, clock, reporter)
+
+
+def _known_or_new(job: Prepared, folder: Path, clock: Clock, reporter: Reporter) -> baseline.Baseline:
     key = job.keys.baseline_key
     if stored := baseline.load(folder, key):
         reporter.log("The base model's measurement is known already.")
         reporter.baseline(key, stored.measurement.metrics)
         return stored
     model = job.base.model
-    with clock.evaluating(), explained("measuring the base model"):
+    with clock.evaluating():
         writer = writers.base_writer(model, job.base.dtype, job.config.evaluation.generation)
         measured = _measure(job, model, writer, job.held_out, reporter)
         in_plain = _measure(job, model, writer, job.plain_held_out, reporter) if job.plain_held_out else None

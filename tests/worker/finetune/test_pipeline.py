@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.settings import SAMPLES
+from worker.finetune import baseline
 from worker.finetune.errors import FinetuneError, Stopped
 from worker.finetune.pipeline import Outcome, finetune
 from worker.finetune.reporter import Silent
@@ -186,3 +187,11 @@ def test_nothing_reaches_for_the_network(run: Any, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("socket.socket.connect", refuse)
     assert math.isfinite(run(training__max_steps=1).results["finetuned"]["perplexity"])
+
+
+def test_a_base_that_another_run_is_measuring_is_waited_for(run: Any, recording: Any, tmp_path: Path) -> None:
+    key = run(training__max_steps=1).results["baseline_key"]
+    waiting = recording(lambda said: any("waiting for that" in line for line in said.logged))
+    with baseline.turn(tmp_path / "baselines", key, Silent()), pytest.raises(Stopped):
+        run(waiting, training__max_steps=1)
+    assert waiting.stages == ["preparing", "baseline"]
