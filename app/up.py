@@ -54,23 +54,26 @@ def broker_part(settings: Settings) -> list[Part]:
 
 def worker_parts(count: int) -> list[Part]:
     """So many workers, or one for each GPU where that is 0, each with its share of the machine."""
-    command, gpus = worker_command(), _gpus()
-    count = count or max(1, len(gpus))
+    command, devices = worker_command(), gpus()
+    count = count or max(1, len(devices))
     if count == 1:
         return [Part("worker", command)]
-    return [Part(f"worker {n + 1}", command, environment=_share(n, count, gpus)) for n in range(count)]
+    return [Part(f"worker {n + 1}", command, environment=_share(n, count, devices)) for n in range(count)]
 
 
-def _gpus() -> list[str]:
-    from app.gpus import visible  # with the worker's libraries, which the web alone does without
-
+def gpus() -> list[str]:
+    """None, too, where the worker's libraries are not installed: the web alone does without them."""
+    try:
+        from app.gpus import visible
+    except ImportError:
+        return []
     return visible()
 
 
-def _share(number: int, count: int, gpus: list[str]) -> dict[str, str]:
+def _share(number: int, count: int, devices: list[str]) -> dict[str, str]:
     """What a worker's environment has beside everybody's: its GPU in turn, or where there is none its cores."""
-    if gpus:
-        return {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]}
+    if devices:
+        return {"CUDA_VISIBLE_DEVICES": devices[number % len(devices)]}
     if "OMP_NUM_THREADS" in os.environ:
         return {}
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from app.status import RunStatus
 from app.terminal import tables
 from app.terminal.client import Client
 from app.terminal.watch import watch
-from app.up import ask, make_data_dir, missing
+from app.up import ask, gpus, make_data_dir, missing
 
 EXPERIMENT = "Demo: the reference study"
 DESCRIPTION = (
@@ -33,12 +34,14 @@ DESCRIPTION = (
 LEARNING_RATE_FACTOR = 10.0
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
+# On a machine without a GPU; one that trains the sample takes about a gigabyte and a half, and others need some too.
+MOST_WORKERS, BYTES_EACH = 4, 3 * 10**9
 # How often to look whether the terminal is still there.
 TERMINAL_SECONDS = 0.5
 
 Json = dict[str, Any]
 
-# What the runs share: small enough that each takes about half a minute on two cores.
+# What the runs share: small enough that each takes about fifteen seconds of a core.
 SETTINGS: Json = {
     "model.base_model": "sample/clinic-2m",
     "data.max_train_rows": 300,
@@ -51,7 +54,7 @@ def demo(settings: Settings, *, stop_after: bool, fresh: bool) -> int:
     screen = tables.console()
     listen(settings).close()  # else another server on this port would be taken for ours
     with _signals_interrupt(), _server(settings) as server:
-        with screen.status("Starting broker, worker and web"):
+        with screen.status("Starting broker, workers and web"):
             _wait_until_ready(settings, server)
         runs = _show_runs(settings, screen, fresh=fresh)
         all_completed = all(run["status"] == RunStatus.COMPLETED for run in runs)
@@ -65,11 +68,21 @@ def _server(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """`tuneboard up` as a child; its log goes to a file, what it refuses with to the terminal."""
     make_data_dir(settings)
     with (settings.data_dir / "up.log").open("ab") as log:
-        server = spawn([sys.executable, "-m", "app.cli", "up"], stdout=log)
+        share = {"TUNEBOARD_WORKERS": str(settings.workers or workers())}
+        server = spawn([sys.executable, "-m", "app.cli", "up"], stdout=log, environment=share)
     try:
         yield server
     finally:
         stop(server, STOP_SECONDS)
+
+
+def workers() -> int:
+    """One for each GPU. Without one the runs train side by side, as the sample's model gains little from a second core:
+    one for each core, as far as the memory goes."""
+    if devices := gpus():
+        return len(devices)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(MOST_WORKERS, os.cpu_count() or 1, memory // BYTES_EACH))
 
 
 @contextmanager

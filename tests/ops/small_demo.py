@@ -1,4 +1,4 @@
-"""`tuneboard demo` with runs of a few seconds: `python small_demo.py [OPTION...]`."""
+"""`tuneboard demo` with runs long enough to be seen training: `python small_demo.py [OPTION...]`."""
 
 import sys
 
@@ -8,7 +8,7 @@ from app.terminal import demo
 WHOLE = demo.reference_study
 demo.reference_study = lambda *words: WHOLE(*words)[:2]
 demo.SETTINGS |= {
-    "data.max_train_rows": 12,
+    "data.max_train_rows": 60,
     "evaluation.max_eval_rows": 4,
     "evaluation.max_new_tokens": 4,
 }

@@ -12,6 +12,7 @@ import pytest
 
 from app import gpus, up
 from app.settings import Settings
+from app.terminal import demo
 from tests.ops.conftest import gone, until
 
 
@@ -111,3 +112,18 @@ def names(settings: Settings) -> list[str]:
     answer = up.ask(settings, "/readyz")[1]
     state: str = json.loads(answer)["parts"]["worker"]["state"] if answer else ""
     return [name for name in state.removeprefix("alive: ").split(", ") if "@" in name]
+
+
+@pytest.mark.parametrize(("cores", "gigabytes", "expected"), [(2, 24, 2), (8, 24, 4), (8, 8, 2), (1, 24, 1), (8, 2, 1)])
+def test_the_demo_trains_side_by_side_where_cores_and_memory_allow_it(
+    cores: int, gigabytes: int, expected: int, driver: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_driver(driver)
+    monkeypatch.setattr(demo.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(demo.os, "sysconf", lambda name: 4096 if "SIZE" in name else gigabytes * 10**9 // 4096 + 1)
+    assert demo.workers() == expected
+
+
+@pytest.mark.usefixtures("driver")
+def test_the_demo_has_a_worker_for_each_gpu() -> None:
+    assert demo.workers() == 2

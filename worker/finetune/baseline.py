@@ -24,7 +24,7 @@ class Baseline:
     plain: Metrics | None
 
 
-# A process that was killed while it stored one leaves it; nobody takes this long to write a file.
+# Hidden files of this age are what a killed process has left; who still needs one measures twice, which does no harm.
 STALE_SECONDS = 3600.0
 LOOK_SECONDS = 0.2
 
@@ -57,7 +57,7 @@ def store(folder: Path, key: str, baseline: Baseline) -> None:
 def turn(folder: Path, key: str, reporter: Reporter) -> Iterator[None]:
     """Within the block nobody else measures this base: who had to wait finds it stored."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f".{key}.turn.tmp"
+    path = folder / f".{key}.turn"
     lock = try_lock(path)
     if lock is None:
         reporter.log("Another run is measuring the base model; waiting for that.")
@@ -66,11 +66,14 @@ def turn(folder: Path, key: str, reporter: Reporter) -> Iterator[None]:
         time.sleep(LOOK_SECONDS)
         lock = try_lock(path)
     with lock:
-        yield
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _remove_stale(folder: Path) -> None:
-    for left in folder.glob(".*.tmp"):
+    for left in folder.glob(".*"):
         with suppress(FileNotFoundError):
             if left.stat().st_mtime < time.time() - STALE_SECONDS:
                 left.unlink()

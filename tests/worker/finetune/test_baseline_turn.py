@@ -65,7 +65,8 @@ def test_who_waits_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_the_turn_of_one_that_was_killed_is_free(tmp_path: Path) -> None:
-    (tmp_path / ".key.turn.tmp").touch()
+    (tmp_path / ".key.turn").touch()
     waited = Waiting()
     with baseline.turn(tmp_path, "key", waited):
         assert waited.words == 0
+    assert not list(tmp_path.iterdir()), "nothing is left of it"
