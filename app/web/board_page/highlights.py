@@ -68,6 +68,7 @@ class Change:
 @dataclass(frozen=True)
 class Highlights:
     running: Running | None
+    beside: list[Run]  # what else runs, with other workers
     next: list[Run]
     workers: list[Worker]  # alive
     best: Best | None
@@ -79,6 +80,7 @@ def highlights(session: Session, settings: Settings, leaderboard: Leaderboard) -
     running, queued = waiting.running(session), waiting.waiting(session)
     return Highlights(
         _running(session, *running[0]) if running else None,
+        [run for run, _ in running[1:]],
         [run for run, _ in queued],
         [worker for worker, is_alive in workers.list_workers(session) if is_alive],
         _best(session, settings, leaderboard),

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 from sqlmodel import select
 
-from app.db import Database
+from app.db import Database, now
 from app.models import Run, Worker
 from app.settings import Settings
 from app.status import RunStatus
@@ -84,6 +84,17 @@ def test_runs_without_a_result_say_why(browser: Browser) -> None:
     assert "Queued, next in line" in row(page, "queued Exp 6, seed 43")
     assert "Out of memory. Step 3 needed 16.4 GB" in row(page, "failed Batch 8, no 4-bit")
     assert "Cancelled at step 12 of 471" in row(page, "cancelled Rank 64")
+
+
+def test_the_strip_names_what_runs_beside_the_first(browser: Browser, records: Database) -> None:
+    assert "Beside it" not in browser.open("/live/strip")
+    with records.writing() as session:
+        second = session.exec(select(Run).where(Run.status == "queued")).first()
+        assert second
+        second.status, second.started_at, second.fraction = RunStatus.RUNNING, now(), 0.25
+        session.commit()
+    strip = re.sub(r"<[^>]+>|\s+", " ", browser.open("/live/strip"))
+    assert re.search(r"Beside it +\S[^.]*25 %", strip)
 
 
 def test_the_strip_names_what_runs_what_is_best_and_what_changed(browser: Browser) -> None:
