@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-SAMPLE_SECONDS = 0.2
+SAMPLE_SECONDS = 0.15
 
 
 def watch() -> Callable[[], int]:
