@@ -62,6 +62,7 @@ def test_each_gpu_has_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("driver")
 def test_hidden_gpus_are_nobodys(hidden: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert gpus.visible() == []
     assert environments(0) == [{}]
 
 
